@@ -1,0 +1,38 @@
+"""The wall clock: a port, and the one place that reads the real one."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import Protocol
+
+UTC = timezone.utc  # noqa: UP017 - one spelling for the whole package, importable from here
+
+
+class Clock(Protocol):
+    """Tells the time; everything that needs an instant is given one of these."""
+
+    def now(self) -> datetime:
+        """Return the present instant, timezone-aware, in UTC."""
+
+
+class SystemClock:
+    """The machine's own clock."""
+
+    def now(self) -> datetime:
+        """Return the present instant, timezone-aware, in UTC."""
+        return datetime.now(UTC)
+
+
+def to_text(instant: datetime) -> str:
+    """Return an instant as ISO 8601 text in UTC with microseconds; such texts sort as the instants do."""
+    return instant.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def from_text(text: str) -> datetime:
+    """Return the instant that an ISO 8601 text names; a text without an offset is read as UTC.
+
+    Raises:
+        ValueError: the text is no ISO 8601 instant.
+    """
+    instant = datetime.fromisoformat(text)
+    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)

@@ -1,0 +1,380 @@
+"""PORT Store: keeps journals, the inbox and who drives what; and the rows that are derived from a journal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal, Protocol, TypeAlias, assert_never
+
+from checkpointflow.kernel import entries as e
+from checkpointflow.kernel.ids import EventId, HolderId, RunId, StepKey, WaitId
+from checkpointflow.values import JsonObject, JsonValue
+
+StoredStatus: TypeAlias = Literal["open", "waiting", "paused", "completed", "failed", "cancelled"]
+SETTLED: frozenset[StoredStatus] = frozenset({"completed", "failed", "cancelled"})
+
+MessageKind: TypeAlias = Literal["event", "cancel", "decide"]
+MessageState: TypeAlias = Literal["kept", "accepted", "taken", "set_aside"]
+Fits: TypeAlias = Callable[[JsonValue, JsonValue], bool]
+"""Tells whether a payload (second) fits a JSON Schema (first)."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunHead:
+    """A run's summary row, derived from its journal.
+
+    `status` is what the journal says: `open` is neither parked nor settled, which is running if
+    somebody alive holds the run and interrupted otherwise. `waits_opened` counts the wait ids minted.
+    """
+
+    run_id: RunId
+    status: StoredStatus
+    length: int
+    workflow_id: str
+    workflow_name: str | None
+    workflow_version: str | None
+    definition: str
+    source_path: str | None
+    labels: Mapping[str, JsonValue]
+    cwd: str
+    started_at: datetime
+    updated_at: datetime
+    current_key: StepKey | None
+    waits_opened: int
+    error: JsonObject | None
+
+    @property
+    def is_settled(self) -> bool:
+        """Tell whether the run has completed, failed or been cancelled."""
+        return self.status in SETTLED
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OpenWait:
+    """One thing that a run needs to go on, derived from its journal.
+
+    `kind` is `external_event`, `timer` (a sleep or a retry that is due later) or `in_doubt`. `due_at`
+    is the deadline of an event or the instant of a timer. `request` is what the wait asks for.
+    """
+
+    run_id: RunId
+    key: StepKey
+    kind: Literal["external_event", "timer", "in_doubt"]
+    wait_id: WaitId | None
+    event_name: str | None
+    audience: str | None
+    opened_at: datetime
+    due_at: datetime | None
+    request: JsonObject
+    answered: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Message:
+    """One row of the inbox: an event, or a control message (`cancel`, `decide`), to one run.
+
+    `name` is the event's name, or the key of the step to decide. `number` orders the rows as they came;
+    0 before the store has given one.
+    """
+
+    run_id: RunId
+    event_id: EventId
+    kind: MessageKind
+    name: str
+    payload: JsonValue
+    actor: str | None
+    at: datetime
+    wait_id: WaitId | None = None
+    state: MessageState = "kept"
+    number: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Delivery:
+    """What became of a message.
+
+    `accepted`: it answers its wait, or is a control message on its way. `kept`: an early event. `duplicate`:
+    this event id was here before, `message` is that row. `answered`: another message answered the wait,
+    `message` is that one. `late`: the deadline has passed. `closed`: the wait is not open. `open`: the event
+    came as an early one, but a wait for its name is open: answer that. `settled`: the run has settled.
+    """
+
+    outcome: Literal["accepted", "kept", "duplicate", "answered", "late", "closed", "open", "settled"]
+    message: Message | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Hold:
+    """The exclusive right to drive a run; only its epoch may write."""
+
+    run_id: RunId
+    holder: HolderId
+    epoch: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HolderInfo:
+    """Who drives, or last drove, a run; `alive` tells which, as far as this machine can see."""
+
+    holder: HolderId
+    host: str
+    pid: int
+    since: datetime
+    alive: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """The answer to a commit: whether it was written, and the messages that wait to be taken up.
+
+    When it was not written, `pending` holds the messages that stood against it.
+    """
+
+    written: bool
+    pending: tuple[Message, ...]
+
+
+class Store(Protocol):
+    """Keeps journals. Every method is one transaction; every one may raise PersistenceError.
+
+    Implementations pass `checkpointflow.testing.StoreContract`.
+    """
+
+    def create(
+        self,
+        run_id: RunId,
+        entries: Sequence[e.AnyEntry],
+        *,
+        holder: HolderId | None,
+        definition: tuple[str, JsonObject] | None = None,
+    ) -> Hold | None:
+        """Begin a run's journal with these entries (the first is RunStarted) and, given one, store its definition.
+
+        With a holder the run is held from the start and the hold (epoch 1) returned.
+
+        Raises:
+            RunExistsError: there is a run with this id.
+        """
+
+    def acquire(self, run_id: RunId, holder: HolderId, *, at: datetime) -> Hold:
+        """Take the hold of a run that nobody alive holds, raising its epoch by one.
+
+        Raises:
+            RunNotFoundError: no such run.
+            RunHeldError: somebody alive holds it; the message names host, pid and since when.
+        """
+
+    def commit(
+        self,
+        hold: Hold,
+        length: int,
+        entries: Sequence[e.AnyEntry],
+        *,
+        taken: Sequence[int] = (),
+        release: bool = False,
+        fits: Fits | None = None,
+    ) -> Commit:
+        """Append entries to a journal of this length, mark the `taken` messages, and release the hold if asked.
+
+        Nothing is written if a pending message stands against it (see `stands_against`). For each
+        WaitOpened the oldest kept event of its name that `fits` its schema becomes accepted for it; those
+        before that do not fit are set aside.
+
+        Raises:
+            JournalConflictError: the hold was lost, or the journal has another length.
+        """
+
+    def entries(self, run_id: RunId, *, after: int = 0) -> list[e.AnyEntry]:
+        """Return the journal's entries behind a position; empty for an unknown run."""
+
+    def head(self, run_id: RunId) -> RunHead:
+        """Return a run's summary row.
+
+        Raises:
+            RunNotFoundError: no such run.
+        """
+
+    def heads(
+        self,
+        *,
+        statuses: Iterable[StoredStatus] | None = None,
+        workflow_id: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        limit: int = 50,
+        before: tuple[datetime, RunId] | None = None,
+    ) -> list[RunHead]:
+        """Return summary rows, newest start first; `before` is the (started_at, run_id) of the last one seen."""
+
+    def waits(self, run_id: RunId | None = None) -> list[OpenWait]:
+        """Return the open waits of one run or of all, oldest first, `answered` ones marked."""
+
+    def answer(self, message: Message) -> Delivery:
+        """Accept an event for the wait that `message.wait_id` names, if that is open, unanswered and in time."""
+
+    def deliver(self, message: Message) -> Delivery:
+        """Keep an early event (no `wait_id`), or put a control message on its way."""
+
+    def pending(self, run_id: RunId) -> tuple[Message, ...]:
+        """Return the accepted events and control messages that no journal has taken up yet, oldest first."""
+
+    def messages(self, run_id: RunId) -> list[Message]:
+        """Return all messages a run ever got, oldest first."""
+
+    def holder_of(self, run_id: RunId) -> HolderInfo | None:
+        """Return who holds a run, alive or not; None when nobody does."""
+
+    def definition(self, digest: str) -> JsonObject:
+        """Return a stored definition.
+
+        Raises:
+            StoreCorrupt: it is not there.
+        """
+
+    def find(self, fragment: str) -> list[RunId]:
+        """Return up to 10 run ids that equal, begin or end with a text; an equal one alone."""
+
+    def holder(self) -> HolderId:
+        """Return this process's holder id, proving from now on that it lives."""
+
+    def close(self) -> None:
+        """Give back what the store has open; holds of this process become free."""
+
+
+def stands_against(entries: Sequence[e.AnyEntry], release: bool, pending: Iterable[Message]) -> tuple[Message, ...]:
+    """Return the pending messages that forbid a commit.
+
+    Those are a cancel or decide message, always; an accepted answer, if the commit would close its wait or give
+    up the hold, so that no answer and no wake-up is lost.
+    """
+    closing = {entry.wait_id for entry in entries if isinstance(entry, e.WaitClosed)}
+    return tuple(message for message in pending if message.kind != "event" or release or message.wait_id in closing)
+
+
+def first_head(run_id: RunId, entry: e.RunStarted) -> RunHead:
+    """Return the head of a journal that holds only its first entry."""
+    return RunHead(
+        run_id=run_id,
+        status="open",
+        length=1,
+        workflow_id=entry.workflow_id,
+        workflow_name=entry.workflow_name,
+        workflow_version=entry.workflow_version,
+        definition=entry.definition,
+        source_path=entry.source_path,
+        labels=entry.labels,
+        cwd=entry.cwd,
+        started_at=entry.at,
+        updated_at=entry.at,
+        current_key=None,
+        waits_opened=0,
+        error=None,
+    )
+
+
+def advance(head: RunHead, entries: Iterable[e.AnyEntry]) -> RunHead:
+    """Return the head after further entries."""
+    for entry in entries:
+        head = replace(_advance(head, entry), length=head.length + 1, updated_at=entry.at)
+    return head
+
+
+def _advance(head: RunHead, entry: e.AnyEntry) -> RunHead:
+    match entry:
+        case e.RunParked():
+            return replace(head, status="waiting")
+        case e.RunPaused():
+            return replace(head, status="paused")
+        case e.RunCompleted():
+            return replace(head, status="completed")
+        case e.RunCancelled():
+            return replace(head, status="cancelled")
+        case e.RunFailed(error=error):
+            return replace(head, status="failed", error=error)
+        case e.RunReopened():
+            return replace(head, status="open", error=None)
+        case e.WaitOpened() | e.TimerSet():
+            return replace(head, status="open", current_key=entry.key, waits_opened=head.waits_opened + 1)
+        case e.StepStarted():
+            return replace(head, status="open", current_key=entry.key)
+        case (
+            e.RunStarted() | e.RunResumed() | e.StepCompleted() | e.StepFailed() | e.StepInterrupted()
+            | e.StepDecided() | e.StepSkipped() | e.ScopeOpened() | e.ScopeClosed() | e.WaitClosed()
+            | e.EventReceived() | e.TimerFired() | e.ValueRecorded()
+        ):  # fmt: skip
+            return replace(head, status="open")
+        case _:
+            assert_never(entry)
+
+
+@dataclass(frozen=True, slots=True)
+class WaitChange:
+    """What one entry does to the open waits: `closed` removes those of a key (None: all), `opened` adds one."""
+
+    closed: StepKey | Literal["all"] | None = None
+    opened: OpenWait | None = None
+
+
+def wait_change(run_id: RunId, entry: e.AnyEntry) -> WaitChange | None:
+    """Return what an entry does to a run's open waits, or None."""
+    match entry:
+        case e.WaitOpened():
+            return WaitChange(opened=_event_wait(run_id, entry))
+        case e.TimerSet():
+            return WaitChange(opened=_timer(run_id, entry.key, entry.wait_id, entry.at, entry.due_at))
+        case e.StepFailed(retry_at=datetime()):
+            return WaitChange(opened=_timer(run_id, entry.key, None, entry.at, entry.retry_at))
+        case e.StepInterrupted(in_doubt=True):
+            return WaitChange(opened=_in_doubt(run_id, entry))
+        case (
+            e.WaitClosed() | e.EventReceived() | e.TimerFired() | e.StepStarted() | e.StepDecided()
+            | e.StepFailed() | e.StepInterrupted()
+        ):  # fmt: skip
+            return WaitChange(closed=entry.key)
+        case e.RunCompleted() | e.RunFailed() | e.RunCancelled():
+            return WaitChange(closed="all")
+        case _:
+            return None
+
+
+def _event_wait(run_id: RunId, entry: e.WaitOpened) -> OpenWait:
+    name, audience = entry.request.get("event_name"), entry.request.get("audience")
+    return OpenWait(
+        run_id=run_id,
+        key=entry.key,
+        kind="external_event",
+        wait_id=entry.wait_id,
+        event_name=str(name),
+        audience=None if audience is None else str(audience),
+        opened_at=entry.at,
+        due_at=entry.deadline_at,
+        request=entry.request,
+    )
+
+
+def _timer(run_id: RunId, key: StepKey, wait_id: WaitId | None, at: datetime, due_at: datetime | None) -> OpenWait:
+    return OpenWait(
+        run_id=run_id,
+        key=key,
+        kind="timer",
+        wait_id=wait_id,
+        event_name=None,
+        audience=None,
+        opened_at=at,
+        due_at=due_at,
+        request={},
+    )
+
+
+def _in_doubt(run_id: RunId, entry: e.StepInterrupted) -> OpenWait:
+    return OpenWait(
+        run_id=run_id,
+        key=entry.key,
+        kind="in_doubt",
+        wait_id=None,
+        event_name=None,
+        audience="user",
+        opened_at=entry.at,
+        due_at=None,
+        request={"cause": entry.cause, "attempt": entry.attempt},
+    )
