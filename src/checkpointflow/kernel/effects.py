@@ -1,0 +1,289 @@
+"""PORT Executor, which performs effects beside the deciding; and the one that performs them in threads."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal, Protocol, TypeAlias
+
+from checkpointflow.errors import CheckpointflowError, StepTimeoutError
+from checkpointflow.kernel.ids import RunId, StepKey
+from checkpointflow.kernel.run import LocalEffect, StepCall, StepResult
+from checkpointflow.values import JsonObject, JsonValue, checked
+
+StopCause: TypeAlias = Literal["timeout", "stopped"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StepContext:
+    """What an effect may know: its place, try, the key that repeated tries share, and the run's folder to start in."""
+
+    run_id: RunId
+    key: StepKey
+    attempt: int
+    idempotency_key: str
+    cwd: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Effect:
+    """One attempt to perform."""
+
+    call: StepCall | LocalEffect
+    context: StepContext
+
+
+@dataclass(frozen=True, slots=True)
+class Succeeded:
+    """The attempt's outcome was seen and good."""
+
+    result: StepResult
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The attempt's outcome was seen and bad; `error` as the journal keeps it."""
+
+    error: JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """The attempt ended and nobody saw its outcome: a timeout, a lost connection, or we stopped it."""
+
+    cause: Literal["timeout", "connection_lost", "stopped"]
+    error: JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """The attempt could not be performed here, which is no fault of the run."""
+
+    error: BaseException
+
+
+Ending: TypeAlias = "Succeeded | Failed | Unseen | Broken"
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """An attempt that has ended."""
+
+    key: StepKey
+    attempt: int
+    ending: Ending
+
+
+class Executor(Protocol):
+    """Performs effects; all calls come from the deciding thread, except `wake`."""
+
+    def start(self, effect: Effect) -> None:
+        """Begin an attempt; its end comes out of `wait`."""
+
+    def stop(self, key: StepKey) -> None:
+        """Ask an attempt to end; it still comes out of `wait`."""
+
+    def wait(self, timeout_seconds: float | None) -> list[Finished]:
+        """Return the attempts that have ended, waiting for one at most so long (None: as long as it takes)."""
+
+    def wake(self) -> None:
+        """Make `wait` return; may be called from a signal handler or any thread."""
+
+    def end_orphans(self, run_id: RunId, attempts: Mapping[StepKey, int]) -> None:
+        """End what a dead holder's attempts have left running."""
+
+
+class Stop:
+    """How an effect learns that it has to end, and why."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._cause: StopCause | None = None
+        self._action: Callable[[], None] | None = None
+
+    @property
+    def cause(self) -> StopCause | None:
+        """Why the effect has to end; None while it may go on."""
+        return self._cause
+
+    def ask(self, cause: StopCause) -> None:
+        """Make the effect end; the first cause counts."""
+        with self._lock:
+            if self._cause is not None:
+                return
+            self._cause = cause
+            action = self._action
+        if action is not None:
+            action()
+
+    def on_ask(self, action: Callable[[], None]) -> None:
+        """Have this called when the effect has to end: at once if that was asked already."""
+        with self._lock:
+            self._action = action
+            asked = self._cause is not None
+        if asked:
+            action()
+
+    def forget(self) -> None:
+        """Forget the action: there is nothing left to end."""
+        with self._lock:
+            self._action = None
+
+
+class EffectStopped(Exception):  # noqa: N818 - a signal between a kind and its executor
+    """Raised by a step kind whose effect was ended by `Stop`."""
+
+
+class OutcomeLost(Exception):  # noqa: N818
+    """Raised by a step kind that sent something and did not hear what came of it."""
+
+
+Perform: TypeAlias = Callable[[StepCall, StepContext, Stop], StepResult]
+EndOrphans: TypeAlias = Callable[[RunId, Mapping[StepKey, int]], None]
+
+
+class ThreadExecutor:
+    """Performs each attempt in a daemon thread of its own, and ends those that exceed their time.
+
+    `perform` knows the step kinds. A local effect cannot be ended: when it has to, its outcome counts as unseen and
+    its thread is left alone.
+    """
+
+    def __init__(self, perform: Perform, end_orphans: EndOrphans) -> None:
+        self._perform = perform
+        self._end_orphans = end_orphans
+        self._ended: queue.SimpleQueue[Finished | None] = queue.SimpleQueue()
+        self._going: dict[StepKey, _Attempt] = {}
+
+    def start(self, effect: Effect) -> None:
+        """Begin an attempt in a thread."""
+        attempt = _Attempt(effect, time.monotonic())
+        self._going[effect.context.key] = attempt
+        threading.Thread(target=self._run, args=(attempt,), name=f"step {effect.context.key}", daemon=True).start()
+
+    def stop(self, key: StepKey) -> None:
+        """Ask an attempt to end."""
+        attempt = self._going.get(key)
+        if attempt is not None:
+            self._end(attempt, "stopped")
+
+    def wait(self, timeout_seconds: float | None) -> list[Finished]:
+        """Return the attempts that have ended, waiting for one at most so long; timeouts are noticed here."""
+        until = None if timeout_seconds is None else time.monotonic() + timeout_seconds
+        while True:
+            finished = self._drain(self._patience(until))
+            if finished is not None:
+                return finished
+            self._end_overdue()
+            if until is not None and time.monotonic() >= until:
+                return []
+
+    def wake(self) -> None:
+        """Make `wait` return."""
+        self._ended.put(None)
+
+    def end_orphans(self, run_id: RunId, attempts: Mapping[StepKey, int]) -> None:
+        """End what a dead holder's attempts have left running."""
+        if attempts:
+            self._end_orphans(run_id, attempts)
+
+    def _run(self, attempt: _Attempt) -> None:
+        context = attempt.effect.context
+        ending = _ending(self._perform, attempt)
+        attempt.stop.forget()
+        self._ended.put(Finished(context.key, context.attempt, ending))
+
+    def _patience(self, until: float | None) -> float | None:
+        due = [until] if until is not None else []
+        due += [a.due for a in self._going.values() if a.due is not None and a.stop.cause is None]
+        return max(0.0, min(due) - time.monotonic()) if due else None
+
+    def _drain(self, patience: float | None) -> list[Finished] | None:
+        """Return what has ended, [] if woken, None if patience ran out."""
+        try:
+            first = self._ended.get(timeout=patience)
+        except queue.Empty:
+            return None
+        ended = [first]
+        while not self._ended.empty():
+            ended.append(self._ended.get())
+        return [one for one in ended if one is not None and self._was_going(one)]
+
+    def _was_going(self, finished: Finished) -> bool:
+        """Forget an attempt that has ended; False for one that was given up before."""
+        attempt = self._going.get(finished.key)
+        if attempt is None or attempt.effect.context.attempt != finished.attempt:
+            return False
+        del self._going[finished.key]
+        return True
+
+    def _end_overdue(self) -> None:
+        now = time.monotonic()
+        for attempt in list(self._going.values()):
+            if attempt.due is not None and now >= attempt.due and attempt.stop.cause is None:
+                self._end(attempt, "timeout")
+
+    def _end(self, attempt: _Attempt, cause: StopCause) -> None:
+        attempt.stop.ask(cause)
+        context = attempt.effect.context
+        if isinstance(attempt.effect.call, LocalEffect):
+            self._ended.put(Finished(context.key, context.attempt, _unseen(attempt)))
+
+
+class _Attempt:
+    """An effect that has begun, with how to end it and when it has to."""
+
+    def __init__(self, effect: Effect, now: float) -> None:
+        seconds = effect.call.policy.timeout_seconds
+        self.effect = effect
+        self.stop = Stop()
+        self.due = None if seconds is None else now + seconds
+
+
+def _ending(perform: Perform, attempt: _Attempt) -> Ending:
+    """Perform an attempt and say how it ended; whatever it raises is one of the endings."""
+    call = attempt.effect.call
+    try:
+        if isinstance(call, LocalEffect):
+            return Succeeded(StepResult(checked(call.function(), call.identity), {}))
+        return Succeeded(perform(call, attempt.effect.context, attempt.stop))
+    except EffectStopped:
+        return _unseen(attempt)
+    except OutcomeLost as error:
+        return Unseen("connection_lost", _record("ERR_STEP_FAILED", str(error), {"connection": True}))
+    except CheckpointflowError as error:
+        return Failed(error_record(error)) if error.exit_code in (10, 20, 30) else Broken(error)
+    except Exception as error:
+        return _failure(call, error)
+
+
+def _failure(call: StepCall | LocalEffect, error: Exception) -> Ending:
+    """An exception of user code is the step's failure; one of a step kind of ours is a defect."""
+    if not isinstance(call, LocalEffect):
+        return Broken(error)
+    names: list[JsonValue] = [cls.__name__ for cls in type(error).__mro__ if cls is not object]
+    message = f"{type(error).__name__}: {error}"
+    return Failed(_record("ERR_STEP_FAILED", message, {"exceptions": names}))
+
+
+def _unseen(attempt: _Attempt) -> Unseen:
+    if attempt.stop.cause == "timeout":
+        seconds = attempt.effect.call.policy.timeout_seconds
+        message = f"step `{attempt.effect.context.key}` did not finish within {seconds:g} seconds"
+        return Unseen("timeout", _record(StepTimeoutError.code, message, {"timeout_seconds": seconds}))
+    return Unseen("stopped", _record("ERR_STEP_FAILED", "the step was stopped", {}))
+
+
+def _record(code: str, message: str, details: JsonObject) -> JsonObject:
+    return {"code": code, "message": message, "details": details}
+
+
+def error_record(error: CheckpointflowError) -> JsonObject:
+    """Return an error as a journal keeps it: `code`, `message`, `details`, and `hint` where there is one."""
+    record = _record(error.code, error.message, error.details)
+    if error.hint:
+        record["hint"] = error.hint
+    return record
