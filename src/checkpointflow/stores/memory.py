@@ -1,0 +1,327 @@
+"""The store that keeps runs in this process alone, for tests and simulations; nothing of it survives."""
+
+from __future__ import annotations
+
+import copy
+import os
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from checkpointflow import clock
+from checkpointflow.clock import Clock
+from checkpointflow.kernel import entries as e
+from checkpointflow.kernel.ids import HolderId, RunId, WaitId, new_holder_id
+from checkpointflow.kernel.store import (
+    Commit,
+    Delivery,
+    Fits,
+    Hold,
+    HolderInfo,
+    Message,
+    MessageState,
+    OpenWait,
+    RunHead,
+    StoredStatus,
+    advance,
+    stands_against,
+)
+from checkpointflow.stores import refusals
+from checkpointflow.stores.derived import head_of, take_kept, wait_effects
+from checkpointflow.values import JsonObject, dump, load
+
+_HOST = "memory"
+
+
+@dataclass(slots=True)
+class _Run:
+    """All that is kept of one run; entries as their stored text, so that nobody shares a value with the journal."""
+
+    head: RunHead
+    journal: list[e.Encoded]
+    holder: HolderId | None
+    since: datetime
+    epoch: int
+    waits: list[tuple[int, OpenWait]] = field(default_factory=list)
+    inbox: list[Message] = field(default_factory=list)
+
+
+class _Data:
+    """What the processes of a simulation share."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.runs: dict[RunId, _Run] = {}
+        self.definitions: dict[str, str] = {}
+        self.alive: set[HolderId] = set()
+        self.count = 0
+
+    def next(self) -> int:
+        self.count += 1
+        return self.count
+
+
+class MemoryStore:
+    """A Store for one process; `other_process` gives what another process would see of the same runs.
+
+    Safe for threads.
+    """
+
+    def __init__(self, *, clock: Clock) -> None:
+        self._clock = clock
+        self._data = _Data()
+        self._holder: HolderId | None = None
+
+    def other_process(self) -> MemoryStore:
+        """Return the store as a second process with its own holder would have it."""
+        other = MemoryStore(clock=self._clock)
+        other._data = self._data
+        return other
+
+    def die(self) -> None:
+        """Let this process's holder be dead without releasing anything, as a crash does."""
+        with self._data.lock:
+            if self._holder is not None:
+                self._data.alive.discard(self._holder)
+            self._holder = None
+
+    # -- journals ----------------------------------------------------------------------------------
+
+    def create(
+        self,
+        run_id: RunId,
+        entries: Sequence[e.AnyEntry],
+        *,
+        holder: HolderId | None,
+        definition: tuple[str, JsonObject] | None = None,
+    ) -> Hold | None:
+        """See Store."""
+        encoded, own = _stored(entries)
+        head = head_of(run_id, own)
+        body = None if definition is None else (definition[0], dump(definition[1]))
+        with self._data.lock:
+            if run_id in self._data.runs:
+                raise refusals.run_exists(run_id)
+            run = _Run(head, encoded, holder, entries[0].at, epoch=0 if holder is None else 1)
+            self._change_waits(run, own, None)
+            self._data.runs[run_id] = run
+            if body is not None:
+                self._data.definitions.setdefault(*body)
+        return None if holder is None else Hold(run_id=run_id, holder=holder, epoch=1)
+
+    def commit(
+        self,
+        hold: Hold,
+        length: int,
+        entries: Sequence[e.AnyEntry],
+        *,
+        taken: Sequence[int] = (),
+        release: bool = False,
+        fits: Fits | None = None,
+    ) -> Commit:
+        """See Store."""
+        encoded, own = _stored(entries)
+        with self._data.lock:
+            run = self._run_under(hold, length)
+            pending = [row for row in run.inbox if row.state == "accepted" and row.number not in taken]
+            if against := stands_against(own, release, pending):
+                return Commit(False, copy.deepcopy(against))
+            self._change_waits(run, own, fits)  # first, because `fits` may raise
+            run.head = advance(run.head, own)
+            run.journal += encoded
+            run.inbox = [replace(row, state="taken") if row.number in taken else row for row in run.inbox]
+            left = self.pending(hold.run_id)
+            if release and not left:  # an early event just accepted keeps the hold, so that no wake-up is lost
+                run.holder = None
+            return Commit(True, left)
+
+    def _run_under(self, hold: Hold, length: int) -> _Run:
+        run = self._data.runs.get(hold.run_id)
+        if run is None or (run.holder, run.epoch) != (hold.holder, hold.epoch):
+            raise refusals.hold_lost(hold, None if run is None else run.epoch)
+        if run.head.length != length:
+            raise refusals.other_length(hold, length, run.head.length)
+        return run
+
+    def _change_waits(self, run: _Run, entries: Sequence[e.AnyEntry], fits: Fits | None) -> None:
+        effects = wait_effects(run.head.run_id, entries)
+        kept = [message for message in copy.deepcopy(run.inbox) if message.state == "kept"]
+        changed = {message.number: message for message in take_kept(effects.opened, kept, fits)}
+        run.inbox = [changed.get(message.number, message) for message in run.inbox]
+        left = [] if effects.closes_all else [row for row in run.waits if row[1].key not in effects.closed]
+        run.waits = left + [(self._data.next(), wait) for wait in effects.opened]
+
+    def entries(self, run_id: RunId, *, after: int = 0) -> list[e.AnyEntry]:
+        """See Store."""
+        with self._data.lock:
+            run = self._data.runs.get(run_id)
+            found = [] if run is None else run.journal[max(after, 0) :]
+        return [_read(encoded) for encoded in found]
+
+    def definition(self, digest: str) -> JsonObject:
+        """See Store."""
+        body = self._data.definitions.get(digest)
+        value = None if body is None else load(body)
+        if not isinstance(value, dict):
+            raise refusals.no_definition(digest)
+        return value
+
+    # -- heads and waits ---------------------------------------------------------------------------
+
+    def head(self, run_id: RunId) -> RunHead:
+        """See Store."""
+        return copy.deepcopy(self._run(run_id).head)
+
+    def heads(
+        self,
+        *,
+        statuses: Iterable[StoredStatus] | None = None,
+        workflow_id: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        limit: int = 50,
+        before: tuple[datetime, RunId] | None = None,
+    ) -> list[RunHead]:
+        """See Store."""
+        wanted = None if statuses is None else set(statuses)
+        with self._data.lock:
+            heads = [run.head for run in self._data.runs.values()]
+        found = [
+            head
+            for head in heads
+            if (wanted is None or head.status in wanted)
+            and (workflow_id is None or head.workflow_id == workflow_id)
+            and all(head.labels.get(key) == value for key, value in (labels or {}).items())
+            and (before is None or (head.started_at, head.run_id) < before)
+        ]
+        found.sort(key=lambda head: (head.started_at, head.run_id), reverse=True)
+        return copy.deepcopy(found[: max(limit, 0)])
+
+    def waits(self, run_id: RunId | None = None) -> list[OpenWait]:
+        """See Store."""
+        with self._data.lock:
+            runs = [run for name, run in self._data.runs.items() if run_id in (None, name)]
+            found = [(wait.opened_at, number, _marked(run, wait)) for run in runs for number, wait in run.waits]
+        return [copy.deepcopy(wait) for _, _, wait in sorted(found, key=lambda row: row[:2])]
+
+    def find(self, fragment: str) -> list[RunId]:
+        """See Store."""
+        with self._data.lock:
+            if fragment in self._data.runs:
+                return [RunId(fragment)]
+            heads = [run.head for run in self._data.runs.values() if fragment and _ends(run.head.run_id, fragment)]
+        heads.sort(key=lambda head: (head.started_at, head.run_id), reverse=True)
+        return [head.run_id for head in heads[:10]]
+
+    # -- the inbox ---------------------------------------------------------------------------------
+
+    def answer(self, message: Message) -> Delivery:
+        """See Store."""
+        row = _own(message, "accepted", message.wait_id)
+        with self._data.lock:
+            run = self._run(message.run_id)
+            if found := _first(run, lambda other: other.event_id == row.event_id):
+                return Delivery(outcome="duplicate", message=found)
+            if row.wait_id is not None and (found := _first(run, lambda other: other.wait_id == row.wait_id)):
+                return Delivery(outcome="answered", message=found)
+            waits = [w for _, w in run.waits if w.kind == "external_event" and w.wait_id == row.wait_id]
+            if not waits or row.wait_id is None:
+                return Delivery(outcome="closed")
+            due_at = waits[0].due_at
+            if due_at is not None and row.at >= due_at:
+                return Delivery(outcome="late")
+            return Delivery(outcome="accepted", message=self._insert(run, row))
+
+    def deliver(self, message: Message) -> Delivery:
+        """See Store."""
+        row = _own(message, "kept" if message.kind == "event" else "accepted", None)
+        with self._data.lock:
+            run = self._run(message.run_id)
+            if found := _first(run, lambda other: other.event_id == row.event_id):
+                return Delivery(outcome="duplicate", message=found)
+            if run.head.is_settled:
+                return Delivery(outcome="settled")
+            open_names = {wait.event_name for _, wait in run.waits if not _marked(run, wait).answered}
+            if row.kind == "event" and row.name in open_names:
+                return Delivery(outcome="open")
+            return Delivery(outcome="kept" if row.kind == "event" else "accepted", message=self._insert(run, row))
+
+    def _insert(self, run: _Run, row: Message) -> Message:
+        run.inbox.append(replace(row, number=self._data.next()))
+        return copy.deepcopy(run.inbox[-1])
+
+    def pending(self, run_id: RunId) -> tuple[Message, ...]:
+        """See Store."""
+        return tuple(message for message in self.messages(run_id) if message.state == "accepted")
+
+    def messages(self, run_id: RunId) -> list[Message]:
+        """See Store."""
+        with self._data.lock:
+            run = self._data.runs.get(run_id)
+            return [] if run is None else copy.deepcopy(run.inbox)
+
+    # -- holds -------------------------------------------------------------------------------------
+
+    def acquire(self, run_id: RunId, holder: HolderId, *, at: datetime) -> Hold:
+        """See Store."""
+        with self._data.lock:
+            run, info = self._run(run_id), self.holder_of(run_id)
+            if info is not None and info.alive:
+                raise refusals.run_held(run_id, info)
+            run.holder, run.since, run.epoch = holder, at, run.epoch + 1
+            return Hold(run_id=run_id, holder=holder, epoch=run.epoch)
+
+    def holder_of(self, run_id: RunId) -> HolderInfo | None:
+        """See Store."""
+        with self._data.lock:
+            run = self._data.runs.get(run_id)
+            if run is None or run.holder is None:
+                return None
+            alive = run.holder in self._data.alive
+            return HolderInfo(holder=run.holder, host=_HOST, pid=os.getpid(), since=run.since, alive=alive)
+
+    def holder(self) -> HolderId:
+        """See Store."""
+        with self._data.lock:
+            if self._holder is None:
+                self._holder = new_holder_id()
+                self._data.alive.add(self._holder)
+            return self._holder
+
+    def close(self) -> None:
+        """See Store."""
+        self.die()
+
+    def _run(self, run_id: RunId) -> _Run:
+        run = self._data.runs.get(run_id)
+        if run is None:
+            raise refusals.no_such_run(run_id)
+        return run
+
+
+def _stored(entries: Sequence[e.AnyEntry]) -> tuple[list[e.Encoded], list[e.AnyEntry]]:
+    """Return the stored forms of entries, and the entries as they will be read, which share nothing with the given."""
+    encoded = [e.encode(entry) for entry in entries]
+    return encoded, [_read(one) for one in encoded]
+
+
+def _read(encoded: e.Encoded) -> e.AnyEntry:
+    return e.decode(encoded.name, encoded.at, encoded.body, encoded.blobs.__getitem__)
+
+
+def _own(message: Message, state: MessageState, wait_id: WaitId | None) -> Message:
+    payload, at = load(dump(message.payload)), clock.from_text(clock.to_text(message.at))
+    return replace(message, state=state, wait_id=wait_id, number=0, payload=payload, at=at)
+
+
+def _first(run: _Run, is_it: Callable[[Message], bool]) -> Message | None:
+    return copy.deepcopy(next(filter(is_it, run.inbox), None))
+
+
+def _marked(run: _Run, wait: OpenWait) -> OpenWait:
+    answered = wait.wait_id is not None and any(message.wait_id == wait.wait_id for message in run.inbox)
+    return replace(wait, answered=answered)
+
+
+def _ends(run_id: RunId, fragment: str) -> bool:
+    return run_id.startswith(fragment) or run_id.endswith(fragment)

@@ -1,0 +1,336 @@
+"""The store in a folder's `runs.db`: each method of the port as one transaction; opening and locking are elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import cast
+
+from checkpointflow import clock
+from checkpointflow.clock import Clock
+from checkpointflow.errors import StoreCorrupt
+from checkpointflow.kernel import entries as e
+from checkpointflow.kernel.ids import HolderId, RunId
+from checkpointflow.kernel.store import (
+    Commit,
+    Delivery,
+    Fits,
+    Hold,
+    HolderInfo,
+    Message,
+    MessageState,
+    OpenWait,
+    RunHead,
+    StoredStatus,
+    advance,
+    stands_against,
+)
+from checkpointflow.stores import refusals
+from checkpointflow.stores.derived import head_of, take_kept, wait_effects
+from checkpointflow.stores.sqlite import inbox, locks, rows
+from checkpointflow.stores.sqlite.database import Database, Row, Transaction, Value
+from checkpointflow.stores.sqlite.holders import Holders
+from checkpointflow.stores.sqlite.opening import Opening
+from checkpointflow.values import JsonObject, dump
+
+
+class SqliteStore:
+    """A Store for all processes of one machine, in a folder that is made if it is missing.
+
+    `notices` has a sentence about everything that opening it did unasked. Safe for threads.
+
+    Raises:
+        PersistenceError: the store cannot be opened.
+    """
+
+    def __init__(self, base: Path, *, clock: Clock, durability: str = "power") -> None:
+        durable = durability == "power"
+        self.base = base.absolute()
+        self._opening = Opening(self.base, durable=durable)
+        self._database = Database(self._opening, Holders(self.base, clock, durable=durable))
+        self._host = locks.host_name()
+        with self._database.reading():
+            pass
+
+    @property
+    def notices(self) -> list[str]:
+        """The sentences about what opening the store did unasked."""
+        return self._opening.notices
+
+    # -- journals ----------------------------------------------------------------------------------
+
+    def create(
+        self,
+        run_id: RunId,
+        entries: Sequence[e.AnyEntry],
+        *,
+        holder: HolderId | None,
+        definition: tuple[str, JsonObject] | None = None,
+    ) -> Hold | None:
+        """See Store."""
+        head = head_of(run_id, entries)
+        encoded, head_row = [e.encode(entry) for entry in entries], rows.head_row(head)
+        body = None if definition is None else (definition[0], dump(definition[1]))
+        with self._database.writing() as transaction:
+            if transaction.row("SELECT 1 FROM runs WHERE run_id = ?", run_id):
+                raise refusals.run_exists(run_id)
+            transaction.run(f"INSERT INTO runs VALUES ({rows.HEAD_MARKS})", *head_row)
+            _insert_labels(transaction, head)
+            _append(transaction, run_id, 0, encoded)
+            _change_waits(transaction, run_id, entries, None)
+            if body is not None:
+                transaction.run("INSERT OR IGNORE INTO definitions VALUES (?, ?)", *body)
+            return self._first_hold(transaction, run_id, holder, entries[0].at)
+
+    def _first_hold(
+        self, transaction: Transaction, run_id: RunId, holder: HolderId | None, at: datetime
+    ) -> Hold | None:
+        who: Row = (None, 0, None, None, None) if holder is None else (holder, 1, *self._who(at))
+        transaction.run("INSERT INTO holds VALUES (?, ?, ?, ?, ?, ?)", run_id, *who)
+        return None if holder is None else Hold(run_id=run_id, holder=holder, epoch=1)
+
+    def commit(
+        self,
+        hold: Hold,
+        length: int,
+        entries: Sequence[e.AnyEntry],
+        *,
+        taken: Sequence[int] = (),
+        release: bool = False,
+        fits: Fits | None = None,
+    ) -> Commit:
+        """See Store."""
+        encoded = [e.encode(entry) for entry in entries]
+        with self._database.writing() as transaction:
+            head = self._head_under(transaction, hold, length)
+            pending = [row for row in inbox.pending(transaction, hold.run_id) if row.number not in taken]
+            against = stands_against(entries, release, pending)
+            if against:
+                return Commit(False, against)
+            _append(transaction, hold.run_id, length, encoded)
+            if entries:
+                _update_head(transaction, advance(head, entries))
+            inbox.mark_taken(transaction, hold.run_id, taken)
+            pending += _change_waits(transaction, hold.run_id, entries, fits)
+            if release and not pending:  # an early event just accepted keeps the hold, so that no wake-up is lost
+                transaction.run("UPDATE holds SET holder = NULL WHERE run_id = ?", hold.run_id)
+            return Commit(True, tuple(sorted(pending, key=lambda row: row.number)))
+
+    def _head_under(self, transaction: Transaction, hold: Hold, length: int) -> RunHead:
+        row = transaction.row(
+            f"SELECT {rows.HEAD}, holds.holder, holds.epoch FROM runs JOIN holds USING (run_id) WHERE runs.run_id = ?",
+            hold.run_id,
+        )
+        if row is None or row[-2:] != (hold.holder, hold.epoch) or self._is_inherited(hold.holder):
+            raise refusals.hold_lost(hold, None if row is None else cast(int, row[-1]))
+        head = rows.head_from(row[:-2])
+        if head.length != length:
+            raise refusals.other_length(hold, length, head.length)
+        return head
+
+    def entries(self, run_id: RunId, *, after: int = 0) -> list[e.AnyEntry]:
+        """See Store."""
+        with self._database.reading() as transaction:
+            found = transaction.rows(
+                "SELECT name, at, body FROM journal WHERE run_id = ? AND position > ? ORDER BY position", run_id, after
+            )
+
+            def blob(digest: str) -> str:
+                row = transaction.row("SELECT data FROM blobs WHERE digest = ?", digest)
+                if row is None:
+                    raise StoreCorrupt("a value of the journal is missing; restore the store from a copy")
+                return cast(str, row[0])
+
+            return [e.decode(cast(str, name), cast(str, at), cast(str, body), blob) for name, at, body in found]
+
+    def definition(self, digest: str) -> JsonObject:
+        """See Store."""
+        with self._database.reading() as transaction:
+            row = transaction.row("SELECT body FROM definitions WHERE hash = ?", digest)
+        if row is None:
+            raise refusals.no_definition(digest)
+        return rows.object_from(row[0])
+
+    # -- heads and waits ---------------------------------------------------------------------------
+
+    def head(self, run_id: RunId) -> RunHead:
+        """See Store."""
+        with self._database.reading() as transaction:
+            row = transaction.row(f"SELECT {rows.HEAD} FROM runs WHERE run_id = ?", run_id)
+        if row is None:
+            raise refusals.no_such_run(run_id)
+        return rows.head_from(row)
+
+    def heads(
+        self,
+        *,
+        statuses: Iterable[StoredStatus] | None = None,
+        workflow_id: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        limit: int = 50,
+        before: tuple[datetime, RunId] | None = None,
+    ) -> list[RunHead]:
+        """See Store."""
+        conditions, values = ["1"], list[Value]()
+        if statuses is not None:
+            wanted = list(statuses)
+            conditions.append(f"status IN ({', '.join('?' for _ in wanted)})")
+            values += wanted
+        if workflow_id is not None:
+            conditions.append("workflow_id = ?")
+            values.append(workflow_id)
+        for key, value in (labels or {}).items():
+            conditions.append(
+                "EXISTS (SELECT 1 FROM labels l WHERE l.run_id = runs.run_id AND l.key = ? AND value = ?)"
+            )
+            values += [key, value]
+        if before is not None:
+            conditions.append("(started_at, run_id) < (?, ?)")
+            values += [clock.to_text(before[0]), before[1]]
+        sql = f"SELECT {rows.HEAD} FROM runs WHERE {' AND '.join(conditions)}"
+        with self._database.reading() as transaction:
+            found = transaction.rows(f"{sql} ORDER BY started_at DESC, run_id DESC LIMIT ?", *values, max(limit, 0))
+        return [rows.head_from(row) for row in found]
+
+    def waits(self, run_id: RunId | None = None) -> list[OpenWait]:
+        """See Store."""
+        where, values = ("", []) if run_id is None else ("WHERE run_id = ?", [run_id])
+        sql = f"SELECT {rows.WAIT}, {rows.ANSWERED} FROM waits {where} ORDER BY opened_at, id"
+        with self._database.reading() as transaction:
+            return [rows.wait_from(row) for row in transaction.rows(sql, *values)]
+
+    def find(self, fragment: str) -> list[RunId]:
+        """See Store."""
+        size = len(fragment)
+        if not size:
+            return []
+        with self._database.reading() as transaction:
+            found = transaction.rows(
+                "SELECT run_id FROM runs WHERE substr(run_id, 1, ?) = ? OR substr(run_id, ?) = ?"
+                " ORDER BY run_id = ? DESC, started_at DESC, run_id DESC LIMIT 10",
+                size, fragment, -size, fragment, fragment,
+            )  # fmt: skip
+        ids = [RunId(cast(str, row[0])) for row in found]
+        return ids[:1] if ids[:1] == [fragment] else ids
+
+    # -- the inbox ---------------------------------------------------------------------------------
+
+    def answer(self, message: Message) -> Delivery:
+        """See Store."""
+        row = replace(message, state="accepted", number=0)
+        rows.message_row(row)  # refuses what is no JSON before anything is locked
+        with self._database.writing() as transaction:
+            return inbox.answer(transaction, row)
+
+    def deliver(self, message: Message) -> Delivery:
+        """See Store."""
+        state: MessageState = "kept" if message.kind == "event" else "accepted"
+        row = replace(message, state=state, number=0, wait_id=None)
+        rows.message_row(row)
+        with self._database.writing() as transaction:
+            return inbox.deliver(transaction, row)
+
+    def pending(self, run_id: RunId) -> tuple[Message, ...]:
+        """See Store."""
+        with self._database.reading() as transaction:
+            return tuple(inbox.pending(transaction, run_id))
+
+    def messages(self, run_id: RunId) -> list[Message]:
+        """See Store."""
+        with self._database.reading() as transaction:
+            return inbox.all_of(transaction, run_id)
+
+    # -- holds -------------------------------------------------------------------------------------
+
+    def acquire(self, run_id: RunId, holder: HolderId, *, at: datetime) -> Hold:
+        """See Store."""
+        with self._database.writing() as transaction:
+            row = transaction.row("SELECT holder, epoch, host, pid, since FROM holds WHERE run_id = ?", run_id)
+            if row is None:
+                raise refusals.no_such_run(run_id)
+            info = self._info(row)
+            if info is not None and info.alive:
+                raise refusals.run_held(run_id, info)
+            epoch = cast(int, row[1]) + 1
+            transaction.run(
+                "UPDATE holds SET holder = ?, epoch = ?, host = ?, pid = ?, since = ? WHERE run_id = ?",
+                holder, epoch, *self._who(at), run_id,
+            )  # fmt: skip
+            return Hold(run_id=run_id, holder=holder, epoch=epoch)
+
+    def holder_of(self, run_id: RunId) -> HolderInfo | None:
+        """See Store."""
+        with self._database.reading() as transaction:
+            row = transaction.row("SELECT holder, epoch, host, pid, since FROM holds WHERE run_id = ?", run_id)
+            return None if row is None else self._info(row)
+
+    def holder(self) -> HolderId:
+        """See Store."""
+        with self._database.looking_at_holders() as holders:
+            return holders.own()
+
+    def close(self) -> None:
+        """See Store."""
+        self._database.close()
+
+    def _who(self, at: datetime) -> Row:
+        return (self._host, locks.process_id(), clock.to_text(at))
+
+    def _info(self, row: Row) -> HolderInfo | None:
+        holder, _, host, pid, since = row
+        if holder is None:
+            return None
+        name = HolderId(cast(str, holder))
+        with self._database.looking_at_holders() as holders:
+            alive = holders.is_alive(name)
+        return HolderInfo(
+            holder=name, host=cast(str, host), pid=cast(int, pid), since=rows.instant_from(since), alive=alive
+        )
+
+    def _is_inherited(self, holder: HolderId) -> bool:
+        with self._database.looking_at_holders() as holders:
+            return holders.is_inherited(holder)
+
+
+def _append(transaction: Transaction, run_id: RunId, length: int, encoded: Iterable[e.Encoded]) -> None:
+    for position, entry in enumerate(encoded, length + 1):
+        for digest, text in entry.blobs.items():
+            transaction.run("INSERT OR IGNORE INTO blobs VALUES (?, ?)", digest, text)
+        transaction.run(
+            "INSERT INTO journal (run_id, position, name, at, body) VALUES (?, ?, ?, ?, ?)",
+            run_id, position, entry.name, entry.at, entry.body,
+        )  # fmt: skip
+
+
+def _insert_labels(transaction: Transaction, head: RunHead) -> None:
+    for key, value in head.labels.items():
+        if isinstance(value, str):
+            transaction.run("INSERT INTO labels VALUES (?, ?, ?)", head.run_id, key, value)
+
+
+def _update_head(transaction: Transaction, head: RunHead) -> None:
+    transaction.run(
+        "UPDATE runs SET status = ?, length = ?, updated_at = ?, current_key = ?, waits_opened = ?, error = ?"
+        " WHERE run_id = ?",
+        head.status, head.length, *rows.progress_row(head), head.run_id,
+    )  # fmt: skip
+
+
+def _change_waits(
+    transaction: Transaction, run_id: RunId, entries: Sequence[e.AnyEntry], fits: Fits | None
+) -> list[Message]:
+    """Bring the open waits up to date, and return the early events that were accepted for new ones."""
+    effects = wait_effects(run_id, entries)
+    if effects.closes_all:
+        transaction.run("DELETE FROM waits WHERE run_id = ?", run_id)
+    for key in effects.closed:
+        transaction.run("DELETE FROM waits WHERE run_id = ? AND key = ?", run_id, key)
+    for wait in effects.opened:
+        transaction.run(f"INSERT INTO waits ({rows.WAIT}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", *rows.wait_row(wait))
+    if not any(wait.kind == "external_event" for wait in effects.opened):
+        return []
+    changed = take_kept(effects.opened, inbox.kept(transaction, run_id), fits)
+    inbox.change(transaction, changed)
+    return [message for message in changed if message.state == "accepted"]

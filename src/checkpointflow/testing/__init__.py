@@ -1,0 +1,24 @@
+"""What authors of stores, engines and workflows test theirs with; loaded name by name, nothing lives here."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from checkpointflow.testing.crashing import Crash, CrashingStore
+    from checkpointflow.testing.stores import StoreContract
+
+__all__ = ["Crash", "CrashingStore", "StoreContract"]
+
+_HOMES = {"Crash": "crashing", "CrashingStore": "crashing", "StoreContract": "stores"}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = f"{__name__}.{_HOMES[name]}"
+    if home not in sys.modules and (pytest := sys.modules.get("pytest")):
+        pytest.register_assert_rewrite(home, f"{__name__}.inbox_promises")  # so that broken promises show values
+    return getattr(import_module(home), name)
