@@ -15,7 +15,8 @@ class CheckpointflowError(Exception):
     """The root: something checkpointflow refused or could not do.
 
     `code` is the `ERR_*` text of the envelope, `exit_code` the process's; `details` is JSON for
-    machines, `hint` a further sentence for people, `run_id` the run it concerns, where known.
+    machines, `hint` a further sentence for people; `run_id` and `step_key` say what it concerns, where known,
+    and `further_keys` the steps that failed beside that one.
     """
 
     code: ClassVar[str] = "ERR_INTERNAL"
@@ -37,6 +38,7 @@ class CheckpointflowError(Exception):
         self.hint = hint
         self.run_id = run_id
         self.step_key = step_key
+        self.further_keys: tuple[str, ...] = ()
 
 
 # -- 10: the request itself is wrong ---------------------------------------------------------------

@@ -12,7 +12,9 @@ from checkpointflow.errors import StoreCorrupt, StoreVersion
 from checkpointflow.kernel.ids import EventId, StepKey, WaitId
 from checkpointflow.values import JsonObject, JsonValue, dump, fingerprint_text, load
 
-Cause: TypeAlias = Literal["holder_died", "paused", "timeout", "connection_lost", "stopped", "cancelled"]
+Cause: TypeAlias = Literal[
+    "holder_died", "paused", "timeout", "connection_lost", "not_performed", "stopped", "cancelled"
+]
 Decision: TypeAlias = Literal["done", "again", "fail"]
 WaitClosing: TypeAlias = Literal["expired", "superseded", "cancelled"]
 ScopeOutcome: TypeAlias = Literal["completed", "failed", "cancelled"]
@@ -132,7 +134,11 @@ class StepFailed(Entry):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StepInterrupted(Entry):
-    """An attempt ended and nobody saw how; `in_doubt` if somebody has to decide what that means."""
+    """An attempt ended and nobody saw how; `in_doubt` if somebody has to decide what that means.
+
+    `stopped` is the one cause that is a decision of the workflow (a sibling's failure ended it); `not_performed`
+    means that the process could not even begin.
+    """
 
     key: StepKey
     attempt: int
@@ -233,7 +239,6 @@ class ValueRecorded(Entry):
     value: JsonValue
 
 
-EffectFact: TypeAlias = "StepCompleted | StepFailed | StepInterrupted"
 AnyEntry: TypeAlias = (
     "RunStarted | RunParked | RunPaused | RunResumed | RunReopened | RunCompleted | RunFailed | RunCancelled"
     " | StepStarted | StepCompleted | StepFailed | StepInterrupted | StepDecided | StepSkipped"

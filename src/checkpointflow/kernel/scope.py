@@ -22,15 +22,21 @@ class Scope:
 
     def visit(self, name: str) -> StepKey:
         """Return the key of the next visit of a name."""
-        encoded = encoded_name(name)
-        visit = self._visits.get(encoded, 0) + 1
-        self._visits[encoded] = visit
-        suffix = f"#{visit}" if visit > 1 else ""
-        return StepKey(f"{self.key}/{encoded}{suffix}" if self.key else encoded + suffix)
+        return self._next(encoded_name(name))
+
+    def reserved(self, word: str) -> StepKey:
+        """Return the key of the next visit of one of the engine's own words, which no name can spell."""
+        return self._next(f"%{word}")
 
     def visits(self, name: str) -> int:
         """Return how often a name was visited so far."""
         return self._visits.get(encoded_name(name), 0)
+
+    def _next(self, encoded: str) -> StepKey:
+        visit = self._visits.get(encoded, 0) + 1
+        self._visits[encoded] = visit
+        suffix = f"#{visit}" if visit > 1 else ""
+        return StepKey(f"{self.key}/{encoded}{suffix}" if self.key else encoded + suffix)
 
 
 def member_key(scope_key: str, item: int | str) -> StepKey:

@@ -1,0 +1,231 @@
+"""The verbs of one scope, as the engine implements them: what is asked, under which key, and what it meant before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Protocol, TypeAlias, TypeVar
+
+from checkpointflow.errors import NondeterminismError, StepFailedError
+from checkpointflow.kernel import ids
+from checkpointflow.kernel import run as port
+from checkpointflow.kernel.fibers import Ask, Fiber, Scheduler
+from checkpointflow.kernel.ids import StepKey
+from checkpointflow.kernel.run import Answer, Expired, LocalEffect, RunInfo, StepCall, StepResult, WaitRequest
+from checkpointflow.kernel.scope import Scope, member_key
+from checkpointflow.kernel.state import Record, StepRecord, TimerRecord, WaitRecord
+from checkpointflow.values import JsonObject, JsonValue, fingerprint
+
+T = TypeVar("T")
+
+LOCAL_KIND = "local"
+
+
+class Driver(Protocol):
+    """What the verbs need of the engine."""
+
+    @property
+    def scheduler(self) -> Scheduler:
+        """The fibers of this pass."""
+
+    def asked(self, ask: Asked) -> None:
+        """A fiber awaits a verb."""
+
+    def value(self, key: StepKey, kind: str, value: Callable[[], JsonValue]) -> JsonValue:
+        """Return the value recorded under a key, else record this one."""
+
+    def skip(self, key: StepKey, reason: str) -> None:
+        """Record once that a step was passed over."""
+
+    def open_scope(self, key: StepKey, kind: str, digest: str) -> None:
+        """Record once that a scope was opened."""
+
+    def close_scope(self, key: StepKey, error: BaseException | None) -> None:
+        """Record once how a scope ended."""
+
+    def now_recorded(self, key: StepKey) -> datetime:
+        """Return the time as recorded under a key."""
+
+    def chance(self) -> float:
+        """Return a random number."""
+
+
+class StepAsk(Ask[StepResult]):
+    """A step that is asked for."""
+
+    def __init__(self, driver: Driver, key: StepKey, call: StepCall | LocalEffect) -> None:
+        super().__init__(driver.scheduler, key, driver.asked)
+        self.call = call
+        self.kind = call.kind if isinstance(call, StepCall) else LOCAL_KIND
+        identity = call.identity if isinstance(call, LocalEffect) else self.kind
+        self.digest = fingerprint([identity, call.arguments])
+
+    def check(self, record: Record | None) -> None:
+        """Refuse a record of something else.
+
+        Raises:
+            NondeterminismError: kind or meaning differ.
+        """
+        if record is None:
+            return
+        if not isinstance(record, StepRecord) or record.kind != self.kind:
+            raise _differs(self.key, f"a step of kind `{self.kind}`")
+        if record.digest != self.digest:
+            details: JsonObject = {"key": self.key, "recorded": record.arguments, "asked": self.call.arguments}
+            raise NondeterminismError(
+                f"step `{self.key}` was recorded with other arguments than the workflow now asks for; "
+                "go on with the definition the run was started with",
+                details=details,
+                step_key=self.key,
+            )
+
+
+class WaitAsk(Ask[Answer | Expired]):
+    """An event that is waited for."""
+
+    def __init__(self, driver: Driver, key: StepKey, request: WaitRequest) -> None:
+        super().__init__(driver.scheduler, key, driver.asked)
+        self.request = request
+
+    def check(self, record: Record | None) -> None:
+        """Refuse a record of something else.
+
+        Raises:
+            NondeterminismError: it is no wait for this event.
+        """
+        if record is None:
+            return
+        if not isinstance(record, WaitRecord) or record.request["event_name"] != self.request.event_name:
+            raise _differs(self.key, f"a wait for `{self.request.event_name}`")
+
+
+class SleepAsk(Ask[None]):
+    """An instant, or a time from now, that is slept for."""
+
+    def __init__(self, driver: Driver, key: StepKey, until: datetime | timedelta) -> None:
+        super().__init__(driver.scheduler, key, driver.asked)
+        self.until = until
+
+    def check(self, record: Record | None) -> None:
+        """Refuse a record of something else.
+
+        Raises:
+            NondeterminismError: it is no sleep.
+        """
+        if record is not None and not isinstance(record, TimerRecord):
+            raise _differs(self.key, "a sleep")
+
+
+Asked: TypeAlias = StepAsk | WaitAsk | SleepAsk
+
+
+class JournaledRun:
+    """The verbs of one scope of a run, over its journal."""
+
+    def __init__(self, driver: Driver, info: RunInfo, run_input: JsonValue, key: str = "") -> None:
+        self._driver = driver
+        self._scope = Scope(key)
+        self.info = info
+        self.input = run_input
+        self.key = key
+
+    def visits(self, name: str) -> int:
+        """Return how often a name was used as a key in this scope so far."""
+        return self._scope.visits(name)
+
+    def step(self, name: str, call: StepCall) -> StepAsk:
+        """Ask for an effect given as data."""
+        return StepAsk(self._driver, self._key(name), call)
+
+    def perform(self, name: str, effect: LocalEffect) -> StepAsk:
+        """Ask for an effect of this process."""
+        return StepAsk(self._driver, self._key(name), effect)
+
+    def wait(self, name: str, request: WaitRequest) -> WaitAsk:
+        """Ask for an event."""
+        return WaitAsk(self._driver, self._key(name), request)
+
+    def sleep(self, name: str, until: datetime | timedelta) -> SleepAsk:
+        """Ask for a sleep."""
+        return SleepAsk(self._driver, self._key(name), until)
+
+    def note(self, name: str, kind: str, value: Callable[[], JsonValue]) -> JsonValue:
+        """Decide a value once."""
+        return self._driver.value(self._key(name), kind, value)
+
+    def skip(self, name: str, reason: str) -> None:
+        """Record that a step was passed over."""
+        self._driver.skip(self._key(name), reason)
+
+    def now(self) -> datetime:
+        """Return the time, the same on every replay."""
+        return self._driver.now_recorded(self._scope.reserved("now"))
+
+    def random(self) -> float:
+        """Return a random number from 0 up to 1, the same on every replay."""
+        number = self._driver.value(self._scope.reserved("random"), "random", self._driver.chance)
+        return float(str(number))
+
+    def uuid4(self) -> str:
+        """Return a random UUID, the same on every replay."""
+        return str(self._driver.value(self._scope.reserved("uuid4"), "uuid4", ids.random_uuid))
+
+    def scope(self, name: str, kind: str, *, meaning: JsonValue = None) -> JournaledScope:
+        """Open a scope."""
+        key = self._key(name)
+        self._driver.open_scope(key, kind, fingerprint([kind, meaning]))
+        return JournaledScope(self._driver, self, key)
+
+    def settled(self, fibers: Sequence[port.Fiber[Any]]) -> port.Verb[port.Fiber[Any]]:
+        """Wait for the first of these fibers to settle."""
+        members = [fiber for fiber in fibers if isinstance(fiber, Fiber)]
+        return self._driver.scheduler.settled(members, StepKey(self.key))
+
+    def below(self, key: StepKey) -> JournaledRun:
+        """Return the verbs inside a scope of this one."""
+        return JournaledRun(self._driver, self.info, self.input, key)
+
+    def _key(self, name: str) -> StepKey:
+        self._driver.scheduler.refuse_if_closing()
+        return self._scope.visit(name)
+
+
+class JournaledScope:
+    """An open scope of a run."""
+
+    def __init__(self, driver: Driver, outer: JournaledRun, key: StepKey) -> None:
+        self._driver = driver
+        self._outer = outer
+        self.key = key
+        self.run: port.Run = outer.below(key)
+
+    def spawn(self, member: Callable[[port.Run], Coroutine[Any, Any, T]], *, item: int | str) -> Fiber[T]:
+        """Begin a member in a scope of its own."""
+        key = member_key(self.key, item)
+        return self._driver.scheduler.spawn(member(self._outer.below(key)), key)
+
+    def close(self, error: BaseException | None = None) -> None:
+        """Record that everything in the scope has ended."""
+        self._driver.close_scope(self.key, error)
+
+
+_FAILURES = {cls.code: cls for cls in StepFailedError.__subclasses__()}
+
+
+def error_of(record: JsonObject, key: StepKey) -> StepFailedError:
+    """Return the error that a journal recorded, to be raised where the step is awaited."""
+    details, hint = record.get("details"), record.get("hint")
+    return _FAILURES.get(str(record.get("code")), StepFailedError)(
+        str(record.get("message")),
+        details=details if isinstance(details, dict) else {},
+        hint=None if hint is None else str(hint),
+        step_key=key,
+    )
+
+
+def _differs(key: StepKey, asked: str) -> NondeterminismError:
+    return NondeterminismError(
+        f"`{key}` was recorded as something else than {asked}, which the workflow now asks for; "
+        "go on with the definition the run was started with",
+        step_key=key,
+    )

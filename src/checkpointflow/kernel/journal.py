@@ -1,0 +1,96 @@
+"""One run's journal as its holder sees it: folded, with what is recorded but not yet committed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+from checkpointflow.kernel import entries as e
+from checkpointflow.kernel.state import RunState, fold
+from checkpointflow.kernel.store import Fits, Hold, Message, Store
+
+Observer: TypeAlias = Callable[[Sequence[e.AnyEntry], int], None]
+"""Called after a commit with its entries and the position of the first."""
+
+
+class Journal:
+    """Loads a run's entries, folds what is recorded at once, and commits it in batches at an expected length.
+
+    `state` is ahead of the store by the buffer. `pending` are the messages that wait to be taken up, as of the last
+    look at the inbox.
+    """
+
+    def __init__(self, store: Store, hold: Hold, *, fits: Fits | None, observer: Observer) -> None:
+        self._store = store
+        self._hold = hold
+        self._fits = fits
+        self._observer = observer
+        self._buffer: list[e.AnyEntry] = []
+        self._taken: set[int] = set()
+        self.pending: tuple[Message, ...] = ()
+        self.state: RunState = fold(store.entries(hold.run_id))
+
+    @property
+    def has_buffer(self) -> bool:
+        """Tell whether anything is recorded that is not committed."""
+        return bool(self._buffer or self._taken)
+
+    def record(self, entry: e.AnyEntry) -> None:
+        """Fold an entry and keep it for the next commit."""
+        self.state.apply(entry)
+        self._buffer.append(entry)
+
+    def take(self, message: Message) -> None:
+        """Mark a message as taken up, together with what is recorded now."""
+        self._taken.add(message.number)
+
+    def untaken(self) -> tuple[Message, ...]:
+        """Return the pending messages that were not taken up yet."""
+        return tuple(message for message in self.pending if message.number not in self._taken)
+
+    def look(self) -> None:
+        """Look into the inbox."""
+        self.pending = self._store.pending(self._hold.run_id)
+
+    def commit(self, *, release: bool = False) -> Sequence[e.AnyEntry] | None:
+        """Write the buffer in one transaction and return it; None if messages stood against it.
+
+        In that case `pending` holds them and the buffer is as it was.
+
+        Raises:
+            PersistenceError, JournalConflictError: the drive has to be abandoned.
+        """
+        buffer, length = self._buffer, self.state.length - len(self._buffer)
+        commit = self._store.commit(
+            self._hold, length, buffer, taken=sorted(self._taken), release=release, fits=self._fits
+        )
+        self.pending = commit.pending
+        if not commit.written:
+            return None
+        self._buffer = []
+        self._taken = set()
+        if buffer:
+            self._observer(buffer, length + 1)
+        return buffer
+
+    def withdraw(self) -> None:
+        """Take the last recorded entry back, which could not be committed."""
+        self._buffer.pop()
+        self._refold()
+
+    def keep_facts(self) -> None:
+        """Drop the buffer's decisions and keep its facts, so that the decisions are taken again."""
+        self._buffer = [entry for entry in self._buffer if is_fact(entry)]
+        self._refold()
+
+    def _refold(self) -> None:
+        self.state = fold(self._buffer, fold(self._store.entries(self._hold.run_id)))
+
+
+def is_fact(entry: e.AnyEntry) -> bool:
+    """Tell whether an entry says what happened outside, which no conflict makes undone."""
+    if isinstance(entry, e.StepInterrupted):
+        return entry.cause != "stopped"
+    return isinstance(
+        entry, e.StepCompleted | e.StepFailed | e.StepDecided | e.EventReceived | e.TimerFired | e.RunResumed
+    )

@@ -1,0 +1,24 @@
+"""A clock that stands still until a test moves it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from checkpointflow.clock import UTC
+
+
+class FakeClock:
+    """A Clock for tests: it begins at an instant (2030-01-01 by default) and goes on only when told to."""
+
+    def __init__(self, start: datetime | None = None) -> None:
+        self._now = datetime(2030, 1, 1, tzinfo=UTC) if start is None else start
+
+    def now(self) -> datetime:
+        """Return the instant at which the clock stands."""
+        return self._now
+
+    def advance(self, seconds: float) -> None:
+        """Move the clock on; a negative time is refused with ValueError."""
+        if seconds < 0:
+            raise ValueError("a clock does not go back")
+        self._now += timedelta(seconds=seconds)
