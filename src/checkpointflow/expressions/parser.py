@@ -8,9 +8,16 @@ from typing import NoReturn
 from checkpointflow.errors import ExpressionError
 from checkpointflow.expressions.functions import BUILTINS, MACROS, SPECIAL_FORMS, can_match
 from checkpointflow.expressions.lexer import Lexer, Token
-from checkpointflow.expressions.names import Names, did_you_mean, refuse_unless, segment_text
+from checkpointflow.expressions.names import Names, did_you_mean
 from checkpointflow.expressions.operators import MAX_INTEGER, MIN_INTEGER
-from checkpointflow.expressions.places import NOWHERE, Place, type_of
+from checkpointflow.expressions.places import Place, type_of
+from checkpointflow.expressions.selections import (
+    item_place,
+    path_from,
+    select_computed,
+    select_item,
+    select_name,
+)
 from checkpointflow.expressions.syntax import (
     Arithmetic,
     Call,
@@ -26,7 +33,6 @@ from checkpointflow.expressions.syntax import (
     Node,
     Path,
     Prefix,
-    Segment,
     kinds_differ,
 )
 
@@ -42,7 +48,6 @@ _WORD_OPERATORS = {"and": "&&", "or": "||", "in": "in"}
 _CONSTANTS = {"true": True, "false": False, "null": None}
 _RESERVED = frozenset((*_CONSTANTS, *_WORD_OPERATORS, "not"))
 _BARE_WORD = re.compile(r"\w+(?:-\w+)*")
-_ARRAY = frozenset(("array",))
 _DEEP = f"the expression is nested more than {MAX_DEPTH} levels deep"
 
 
@@ -313,8 +318,9 @@ class Parser:
         name, offset = self._member(place)
         if self._at("("):
             return self._call(offset, name, node)
-        path = self._path(node)
-        self._select(path, name, offset)
+        self._nodes += 1
+        path = path_from(node)
+        select_name(self.names, path, name, offset)
         return path
 
     def _member(self, place: Place | None) -> tuple[str, int]:
@@ -344,77 +350,21 @@ class Parser:
             hint = f'Write `["{name}"]` for the name; put blanks around a minus.'
             self.names.note(f"`{name}` is read as one name", hint, start)
 
-    def _path(self, node: Node) -> Path:
-        if isinstance(node, Path):
-            return node
-        path = Path(node.offset, name="the value", base=node)
-        self._made(path)
-        return path
-
-    def _select(self, path: Path, key: str, offset: int) -> None:
-        self._nodes += 1
-        if path.place is None:
-            path.segments.append(Segment(key, None, offset))
-            path.text += segment_text(key)
-            path.types = None
-            return
-        member = self.names.select(path.place, key, path.text, offset)
-        passes = path.null_passes or member.may_be_absent
-        segment = Segment(key, None, offset, may_be_absent=member.may_be_absent, null_passes=passes)
-        path.segments.append(segment)
-        path.text += segment_text(key)
-        if path.reference is not None:
-            path.reference.append(key)
-        can_be_null = member.can_be_null or (passes and not (member.has_default and not path.null_passes))
-        path.place = member.place
-        self._retype(path, can_be_null)
-        path.null_passes = passes or self._is_nullable(member.place)
-
     def _index(self, node: Node) -> Node:
         offset = self._advance().start
         index = self._expression()
         self._expect("]")
-        path = self._path(node)
+        self._nodes += 1
+        path = path_from(node)
         key = index.value if isinstance(index, Literal) else None
         if isinstance(key, str):
-            self._select(path, key, index.offset)
+            select_name(self.names, path, key, index.offset)
         elif type(key) is int:
-            self._item(path, key, offset)
+            select_item(path, key, offset)
         else:
-            self._compute(path, index, offset)
+            select_computed(path, index, offset)
+            self._made(path)
         return path
-
-    def _item(self, path: Path, index: int, offset: int) -> None:
-        self._nodes += 1
-        path.segments.append(Segment(index, None, offset, null_passes=path.null_passes))
-        if path.reference is not None:
-            path.reference.append(index)
-        if path.place is not None:
-            refuse_unless(path.place, "array", path.text, f"`[{index}]`", offset)
-            self._enter(path, path.place.element(index))
-        path.text += segment_text(index)
-
-    def _compute(self, path: Path, index: Node, offset: int) -> None:
-        path.segments.append(Segment(None, index, offset, null_passes=path.null_passes))
-        path.text += "[…]"
-        path.reference = None
-        path.depth = max(path.depth, index.depth + 1)
-        self._made(path)
-        if path.place is not None:
-            types = path.place.types()
-            self._enter(path, path.place.element(None) if types == _ARRAY else NOWHERE)
-
-    def _enter(self, path: Path, place: Place) -> None:
-        path.place = place
-        self._retype(path, path.null_passes)
-        path.null_passes = path.null_passes or self._is_nullable(place)
-
-    def _retype(self, path: Path, can_be_null: bool) -> None:
-        types = path.place.types() if path.place else None
-        path.types = types | {"null"} if types is not None and can_be_null else types
-
-    def _is_nullable(self, place: Place) -> bool:
-        return "null" in (place.types() or ())
 
     # -- calls ---------------------------------------------------------------------------------
 
@@ -465,7 +415,7 @@ class Parser:
         self._expect(",")
         nodes, slot, hidden = self._nodes, self._scopes, self._variables
         self._scopes += 1
-        self._variables = {**hidden, variable: (slot, self._item_place(target))}
+        self._variables = {**hidden, variable: (slot, item_place(target))}
         self.slots = max(self.slots, slot + 1)
         bodies = self._macro_bodies()
         self._variables = hidden
@@ -487,12 +437,6 @@ class Parser:
             bodies.append(self._expression())
         self._expect(")")
         return bodies
-
-    def _item_place(self, target: Node) -> Place:
-        place = target.place if isinstance(target, Path) else None
-        if place is None or "array" not in (place.types() or ()):
-            return NOWHERE
-        return place.element(None)
 
     def _check_count(self, offset: int, name: str, count: int, wanted: int) -> None:
         if count != wanted:
