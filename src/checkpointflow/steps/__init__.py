@@ -1,0 +1,92 @@
+"""Step kinds by name, and the one function that performs any of them; no kind's own code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+
+from checkpointflow.errors import StepOutputError, UnknownKindError
+from checkpointflow.kernel.effects import Perform, StepContext, Stop
+from checkpointflow.kernel.run import StepCall, StepResult
+from checkpointflow.steps.base import StepKind, StepSettings
+from checkpointflow.values import JsonValue
+
+_SHOWN_PROBLEMS = 5
+
+
+class _Kinds(Mapping[str, StepKind]):
+    """Kinds that are imported when they are first looked up; their names are known without."""
+
+    def __init__(self, *names: str) -> None:
+        self._names = names
+
+    def __getitem__(self, name: str) -> StepKind:
+        if name not in self._names:
+            raise KeyError(name)
+        kind = import_module(f"{__name__}.{name}").KIND
+        assert isinstance(kind, StepKind)
+        return kind
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
+KINDS: Mapping[str, StepKind] = _Kinds(
+    "cli",
+)
+
+
+def make_perform(settings: StepSettings) -> Perform:
+    """Return what performs one attempt of a call: its kind runs, then its output is held against `outputs`.
+
+    The returned function raises:
+        UnknownKindError: this version has no such kind.
+        StepFailedError: the attempt failed.
+        StepOutputError: its output does not fit the schema in `outputs`.
+        EffectStopped: it was ended by its `Stop`.
+        PersistenceError: its output files cannot be written.
+    """
+
+    def perform(call: StepCall, context: StepContext, stop: Stop) -> StepResult:
+        result = _kind(call.kind).run(call, context, stop, settings)
+        if call.outputs is not None:
+            _check_output(result, call.outputs, context)
+        return result
+
+    return perform
+
+
+def _kind(name: str) -> StepKind:
+    try:
+        return KINDS[name]
+    except KeyError:
+        known = ", ".join(f"`{kind}`" for kind in KINDS)
+        raise UnknownKindError(f"the step kind `{name}` is not known here; this version has {known}") from None
+
+
+def _check_output(result: StepResult, schema: JsonValue, context: StepContext) -> None:
+    from checkpointflow.schemas import check, show
+
+    if not isinstance(schema, dict | bool):
+        raise TypeError(f"the `outputs` of step `{context.key}` is no JSON Schema")
+    problems = check(result.output, schema)
+    if not problems:
+        return
+    listed = "; ".join(f"`{_place(one.path)}` {one.message}" for one in problems[:_SHOWN_PROBLEMS])
+    more = f"; and {len(problems) - _SHOWN_PROBLEMS} more" if len(problems) > _SHOWN_PROBLEMS else ""
+    raise StepOutputError(
+        f"the output of step `{context.key}` does not fit its `outputs` schema: {listed}{more}; "
+        f"it was {show(result.output)}",
+        details={
+            **result.details,
+            "problems": [{"path": _place(one.path), "message": one.message} for one in problems],
+        },
+        step_key=context.key,
+    )
+
+
+def _place(path: tuple[str | int, ...]) -> str:
+    return "outputs" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)

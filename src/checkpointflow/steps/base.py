@@ -1,0 +1,78 @@
+"""What every step kind shares: its shape, the place's settings, the files of an attempt; no kind itself."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TypeAlias
+
+from checkpointflow.kernel.effects import StepContext, Stop
+from checkpointflow.kernel.ids import RunId, StepKey
+from checkpointflow.kernel.run import StepCall, StepResult
+
+_UNSAFE = re.compile(rb"[^A-Za-z0-9._\[\]#/-]")
+_RESERVED = re.compile(r"(?:[.-]|(?:con|prn|aux|nul|com[0-9]|lpt[0-9]|conin#|conout#)(?:\.|$))", re.IGNORECASE)
+_LONGEST = 140
+_HASH_DIGITS = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepSettings:
+    """The place where steps are performed.
+
+    `runs_dir` is the folder of all runs, inside the state folder; `sync` has output files reach the disk before a
+    step returns; `environment` is what commands inherit; `grace_seconds` is how long a command that has to end may
+    take before it is killed.
+    """
+
+    runs_dir: Path
+    sync: bool
+    environment: Mapping[str, str]
+    grace_seconds: float = 5.0
+
+    @cached_property
+    def home(self) -> str:
+        """The state folder, absolute and without symbolic links: `CPF_HOME` of the commands."""
+        return os.path.realpath(self.runs_dir.parent)
+
+
+RunStep: TypeAlias = Callable[[StepCall, StepContext, Stop, StepSettings], StepResult]
+
+
+@dataclass(frozen=True, slots=True)
+class StepKind:
+    """A sort of effect: its name in calls, one line on what it does, and how one attempt is performed."""
+
+    name: str
+    summary: str
+    run: RunStep
+
+
+def output_paths(runs_dir: Path, run_id: RunId, key: StepKey, attempt: int) -> tuple[Path, Path]:
+    """Return the files for what one attempt prints: (stdout, stderr).
+
+    No two keys share a file, also where upper and lower case are one, and no key leads out of the run's folder.
+    """
+    name = f"{_file_name(key)}.{attempt}.txt"
+    folder = runs_dir / run_id
+    return folder / "stdout" / name, folder / "stderr" / name
+
+
+def _file_name(key: str) -> str:
+    """Return a key as one readable name: `/` as `+`, other special bytes as `%XX`.
+
+    `~` and a hash follow where that alone is too long, or would meet another key's on a disk that ignores case.
+    """
+    raw = key.encode("utf-8", "surrogatepass")
+    name = _UNSAFE.sub(lambda found: b"%%%02X" % found.group()[0], raw).decode("ascii").replace("/", "+")
+    if _RESERVED.match(name):
+        name = f"%{ord(name[0]):02X}{name[1:]}"
+    if len(name) <= _LONGEST and key.lower() == key:
+        return name
+    digest = hashlib.sha256(raw).hexdigest()[:_HASH_DIGITS]
+    return f"{name[: _LONGEST - _HASH_DIGITS - 1]}~{digest}"
