@@ -195,6 +195,7 @@ class _Drive:
     def _until_done(self) -> DriveOutcome:
         while True:
             try:
+                self._refuse_cancelled()
                 return self._pass()
             except _Again:
                 self._begin_pass()
@@ -242,6 +243,12 @@ class _Drive:
         if self._state.status == "paused":
             self._journal.record(e.RunResumed(at=self._now(), actor=self._world.actor))
         self._journal.look()
+
+    def _refuse_cancelled(self) -> None:
+        """A run that is to be cancelled needs none of its workflow's code."""
+        for message in self._journal.untaken():
+            if message.kind == "cancel":
+                raise _Cancel(message)
 
     def _now(self) -> datetime:
         return self._world.clock.now()

@@ -1,0 +1,93 @@
+"""`foreach`: a body, or a sub-workflow, for every item of a list."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import Any
+
+from checkpointflow.errors import StepFailedError
+from checkpointflow.frontends.branches import Member, Ok, branches
+from checkpointflow.frontends.document.blocks.parallel import list_value
+from checkpointflow.frontends.document.blocks.workflow import run_sub, sub_inputs
+from checkpointflow.frontends.document.frame import Done, Frame
+from checkpointflow.frontends.document.model import Step
+from checkpointflow.kernel.run import Run
+from checkpointflow.values import JsonObject, JsonValue
+
+
+async def run_foreach(frame: Frame, step: Step) -> Done:
+    """Run the iterations, at most `max_parallel` at a time; `iterations` has what each gave, in item order.
+
+    Raises:
+        StepFailedError: `items` is no list, two items share a key, or an iteration failed under `stop`.
+    """
+    items = frame.texts.items(step, frame.context)
+    if not isinstance(items, list):
+        kind = type(items).__name__ if items is not None else "null"
+        raise frame.failure(step, f"`items` of foreach `{step.id}` is no list but `{kind}`; give it a list")
+    names = _names(frame, step, items)
+    scope = frame.run.scope(step.id, "foreach", meaning=[*names] if "item_key" in step.fields else len(items))
+    members = [Member(name, _Iteration(frame, step, index, items[index]).run) for index, name in enumerate(names)]
+    limit = step.fields.get("max_parallel", 1)
+    try:
+        ended = await branches(frame.run, scope, members, limit=limit if isinstance(limit, int) else 1)
+    except StepFailedError as error:
+        scope.close(error)
+        raise
+    scope.close()
+    return Done(outputs={"iterations": [one.value for one in ended if isinstance(one, Ok)]})
+
+
+def _names(frame: Frame, step: Step, items: list[JsonValue]) -> list[int | str]:
+    if "item_key" not in step.fields:
+        return list(range(len(items)))
+    names: list[int | str] = []
+    for index, item in enumerate(items):
+        roots = frame.roots | _item_roots(frame, index, item)
+        name = frame.texts.text(step, "item_key", context=roots, inside="item")
+        if not name or name in names:
+            raise frame.failure(
+                step, f"item {index} of foreach `{step.id}` has the key {name!r}; `item_key` has to be unique text"
+            )
+        names.append(name)
+    return names
+
+
+def _item_roots(frame: Frame, index: int, item: JsonValue) -> JsonObject:
+    inputs = frame.roots["inputs"]
+    if isinstance(inputs, dict):
+        inputs = {**inputs, "_foreach_item": item, "_foreach_index": index}
+    return {"item": item, "item_index": index, "inputs": inputs}
+
+
+class _Iteration:
+    """One item's turn."""
+
+    def __init__(self, frame: Frame, step: Step, index: int, item: JsonValue) -> None:
+        self._frame = frame
+        self._step = step
+        self._roots = _item_roots(frame, index, item)
+
+    async def run(self, run: Run) -> JsonValue:
+        """Run the item; its failure is its value where the others go on."""
+        if "body" not in self._step.lists:
+            return await self._guarded(self._sub_workflow(run), {})
+        inner = self._frame.inner(run, self._step.lists["body"], self._roots)
+        return await self._guarded(list_value(inner), inner.completed)
+
+    async def _sub_workflow(self, run: Run) -> JsonValue:
+        frame, step = self._frame, self._step
+        document = frame.document.sub_workflow(str(step.workflow_ref))
+        context = frame.roots | self._roots
+        with frame.blaming(step):
+            given = frame.texts.value(step, "inputs", context=context, inside="item")
+        return await run_sub(frame, run, document, sub_inputs(frame, step, document, given))
+
+    async def _guarded(self, work: Coroutine[Any, Any, JsonValue], completed: JsonObject) -> JsonValue:
+        if self._step.fields.get("on_item_error", "stop") == "stop":
+            return await work
+        try:
+            return await work
+        except StepFailedError as error:
+            shown: JsonObject = {"code": error.code, "message": error.message, "details": error.details}
+            return completed | {"error": shown}

@@ -1,0 +1,152 @@
+"""Steps with effects as calls: their texts rendered, each for its place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Literal, cast
+
+from checkpointflow.errors import InternalError
+from checkpointflow.expressions import Expression, text_of
+from checkpointflow.frontends.document.frame import Frame
+from checkpointflow.frontends.document.model import Path, Step
+from checkpointflow.frontends.document.shell import Hole, ShellText, place_values
+from checkpointflow.kernel.retry import RetryPolicy
+from checkpointflow.kernel.run import Policy, StepCall
+from checkpointflow.values import JsonObject, JsonValue
+
+_ENV: Path = ("workflow", "defaults", "env")
+
+
+def call_of(frame: Frame, step: Step) -> StepCall:
+    """Return the call of a step of kind `cli`.
+
+    Raises:
+        ExpressionError: a text has no value.
+        StepFailedError: a place that needs a value got null.
+    """
+    if step.kind != "cli":
+        raise InternalError(f"no call is known for steps of kind `{step.kind}`")
+    return StepCall(
+        kind=step.kind, arguments=_cli_arguments(frame, step), policy=_policy(frame, step), outputs=step.outputs
+    )
+
+
+def _policy(frame: Frame, step: Step) -> Policy:
+    defaults = frame.document.defaults
+    seconds = step.timeout_seconds if step.timeout_seconds is not None else defaults.get("timeout_seconds")
+    retry = step.retry if step.retry is not None else defaults.get("retry")
+    return Policy(
+        retry=_retry(retry) if isinstance(retry, dict) else RetryPolicy(),
+        timeout_seconds=float(seconds) if isinstance(seconds, int | float) and seconds > 0 else None,
+        effect=cast(Literal["idempotent", "once"], step.effect or "idempotent"),
+    )
+
+
+def _retry(fields: JsonObject) -> RetryPolicy:
+    known: dict[str, Any] = dict(fields)
+    if "on" in known:
+        known["on"] = tuple(known["on"])
+    return RetryPolicy(**known)
+
+
+def _cli_arguments(frame: Frame, step: Step) -> JsonObject:
+    fields, defaults = step.fields, frame.document.defaults
+    arguments: JsonObject = {name: fields[name] for name in ("success", "parse") if name in fields}
+    if "argv" in fields:
+        arguments["argv"] = _words(frame, step)
+    else:
+        arguments |= _command(frame, step, str(fields.get("shell") or defaults.get("shell") or "sh"))
+    environment = _environment(frame, step)
+    if environment:
+        arguments["env"] = environment
+    working_folder = _working_folder(frame, step)
+    if working_folder is not None:
+        arguments["cwd"] = working_folder
+    if "stdin" in fields:
+        arguments["stdin"] = text_of(frame.texts.value(step, "stdin", context=frame.context))
+    return arguments
+
+
+def _words(frame: Frame, step: Step) -> list[JsonValue]:
+    argv = cast("list[JsonValue]", step.fields["argv"])
+    return [_word(frame, step, item, (*step.path, "argv", index)) for index, item in enumerate(argv)]
+
+
+def _word(frame: Frame, step: Step, value: JsonValue, path: Path) -> str:
+    """Return a text every part of which has to have a value."""
+    if not isinstance(value, str):
+        return text_of(value)
+    parts = frame.texts.template(step, value, path).parts
+    return "".join(part if isinstance(part, str) else _needed(frame, step, part, path) for part in parts)
+
+
+def _needed(frame: Frame, step: Step, expression: Expression, path: Path) -> str:
+    value = expression.evaluate(frame.context)
+    if value is None:
+        field = next(part for part in reversed(path) if isinstance(part, str))
+        raise frame.failure(
+            step,
+            f"`{expression.source}` is null, and `{field}` of step `{step.id}` needs a value; "
+            "give one with `default(…)`, or skip the step with `if`",
+        )
+    return text_of(value)
+
+
+def _working_folder(frame: Frame, step: Step) -> str | None:
+    if "cwd" in step.fields:
+        return _word(frame, step, step.fields["cwd"], (*step.path, "cwd"))
+    if "cwd" in frame.document.defaults:
+        return _word(frame, step, frame.document.defaults["cwd"], ("workflow", "defaults", "cwd"))
+    return None
+
+
+def _environment(frame: Frame, step: Step) -> JsonObject:
+    found: JsonObject = {}
+    for name, value, path in _variables(frame, step):
+        found[name] = text_of(
+            frame.texts.template(step, value, path).render(frame.context) if isinstance(value, str) else value
+        )
+    return found
+
+
+def _variables(frame: Frame, step: Step) -> Iterator[tuple[str, JsonValue, Path]]:
+    for fields, path in ((frame.document.defaults, _ENV), (step.fields, (*step.path, "env"))):
+        variables = fields.get("env")
+        if isinstance(variables, dict):
+            for name, value in variables.items():
+                yield name, value, (*path, name)
+
+
+def _command(frame: Frame, step: Step, shell: str) -> JsonObject:
+    """Return the text for the shell, in which values stand as references, and the values."""
+    command = step.fields["command"]
+    texts = [command] if isinstance(command, str) else cast("list[str]", command)
+    placed: list[str] = []
+    values: JsonObject = {}
+    for index, text in enumerate(texts):
+        path = (*step.path, "command") if isinstance(command, str) else (*step.path, "command", index)
+        shell_text, expressions = _placed(frame, step, text, path, shell, len(values) + 1)
+        placed.append(shell_text.text)
+        for name, expression in zip(shell_text.names, expressions, strict=True):
+            values[name] = _needed(frame, step, expression, path)
+    text = placed[0] if isinstance(command, str) else " && ".join(f"{{ {one}\n}}" for one in placed)
+    return {"command": text, "shell": shell} | ({"values": values} if values else {})
+
+
+def _placed(
+    frame: Frame, step: Step, text: str, path: Path, shell: str, first: int
+) -> tuple[ShellText, list[Expression]]:
+    template = frame.texts.template(step, text, path)
+    holes = [_hole(part, offset) for part, offset in zip(template.parts, template.offsets, strict=True)]
+    expressions = [part for part in template.parts if isinstance(part, Expression)]
+    return place_values(holes, shell=shell, first=first), expressions
+
+
+def _hole(part: str | Expression, offset: int) -> str | Hole:
+    return part if isinstance(part, str) else Hole(source=part.source, numeric=is_numeric(part), offset=offset)
+
+
+def is_numeric(expression: Expression) -> bool:
+    """Tell whether an expression's schema says that it is a number."""
+    known = expression.static_type
+    return known is not None and known - {"null"} <= {"integer", "number"} and known != {"null"}

@@ -1,0 +1,80 @@
+"""What a run would do, told without doing it: its steps, waits, and the programs that it needs."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+
+from checkpointflow.errors import CheckpointflowError
+from checkpointflow.expressions import as_condition, parse_condition
+from checkpointflow.frontends.document.model import Document, Step
+from checkpointflow.frontends.document.scopes import Scopes
+from checkpointflow.values import JsonObject, JsonValue
+
+
+def plan(document: Document, inputs: JsonValue, *, path: str | None) -> JsonObject:
+    """Return `steps`, `waits` and `programs` of a document for a checked input; `path` is where programs are found.
+
+    `runs` of a step is `yes`, `no` or `depends`: on what only the run will know.
+    """
+    steps = list(_steps(document, inputs, ()))
+    waits: list[JsonValue] = [_wait(step) for step in document.all_steps() if step.kind == "await_event"]
+    programs: list[JsonValue] = [
+        {"program": name, "found": found} for name in _programs(document) for found in [shutil.which(name, path=path)]
+    ]
+    missing = [name for name in _programs(document) if shutil.which(name, path=path) is None]
+    return {
+        "workflow_id": document.id,
+        "inputs": inputs,
+        "steps": list(steps),
+        "waits": waits,
+        "programs": programs,
+        "missing_programs": list(missing),
+    }
+
+
+def _steps(document: Document, inputs: JsonValue, within: tuple[str, ...]) -> Iterator[JsonValue]:
+    scopes = Scopes(document)
+    for step in document.all_steps():
+        shown: JsonObject = {"step_id": step.id, "kind": step.kind, "runs": _runs(step, scopes, inputs)}
+        shown |= {name: step.fields[name] for name in ("command", "argv", "workflow_ref") if name in step.fields}
+        if within:
+            shown["within"] = list(within)
+        yield shown
+        if step.workflow_ref is not None and step.workflow_ref not in within:
+            yield from _steps(document.sub_workflow(step.workflow_ref), None, (*within, step.workflow_ref))
+
+
+def _runs(step: Step, scopes: Scopes, inputs: JsonValue) -> str:
+    """Tell what is known of a step's `if`; jumps may still lead past it or to it."""
+    if step.when is None:
+        return "yes"
+    expression = parse_condition(step.when, scopes.of_step(step))
+    if inputs is None or any(reference.path[:1] != ("inputs",) for reference in expression.references):
+        return "depends"
+    try:
+        return "yes" if as_condition(expression.evaluate({"inputs": inputs}), expression) else "no"
+    except CheckpointflowError:
+        return "depends"
+
+
+def _wait(step: Step) -> JsonObject:
+    known = ("event_name", "audience", "prompt", "input_schema", "timeout_seconds")
+    return {"step_id": step.id} | {name: step.fields[name] for name in known if name in step.fields}
+
+
+def _programs(document: Document) -> list[str]:
+    """Return the programs that are named as such: shells, and first words of `argv`."""
+    found: dict[str, None] = {}
+    for one in [document, *document.library.values()]:
+        for step in one.all_steps():
+            if step.kind == "cli":
+                found[_program(one, step)] = None
+    return [name for name in found if name and "${" not in name]
+
+
+def _program(document: Document, step: Step) -> str:
+    argv = step.fields.get("argv")
+    if isinstance(argv, list):
+        return str(argv[0])
+    return str(step.fields.get("shell") or document.defaults.get("shell") or "sh")
