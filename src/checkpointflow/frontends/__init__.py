@@ -1,0 +1,1 @@
+"""The front-ends: each turns a way of writing workflows into something that drives a run."""

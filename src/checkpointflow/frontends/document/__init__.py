@@ -1,0 +1,1 @@
+"""Workflow documents: what is read, what is checked, and how a document runs."""

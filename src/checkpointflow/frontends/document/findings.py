@@ -1,0 +1,110 @@
+"""The problems of one document, each with its place; how they are found is elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal, TypeAlias
+
+from checkpointflow.errors import (
+    CheckpointflowError,
+    DocumentError,
+    DuplicateStepError,
+    ExpressionError,
+    UnknownKindError,
+    YamlError,
+)
+from checkpointflow.frontends.document.positions import Place, Source
+from checkpointflow.values import JsonObject, JsonValue
+
+Path: TypeAlias = tuple[str | int, ...]
+Severity: TypeAlias = Literal["error", "warning"]
+
+EXPRESSION = ExpressionError.code
+DUPLICATE = DuplicateStepError.code
+UNKNOWN_KIND = UnknownKindError.code
+_PRECISE: tuple[type[DocumentError], ...] = (YamlError, DuplicateStepError)
+
+
+class Findings:
+    """Gathers what is wrong or doubtful in one document, in any order."""
+
+    def __init__(self, source: Source, file: str | None) -> None:
+        self._source = source
+        self._file = file
+        self.problems: list[JsonObject] = []
+
+    def error(
+        self, path: Path, message: str, hint: str | None = "", *, code: str = DocumentError.code, at_key: bool = False
+    ) -> None:
+        """Keep an error about the value at a path, or about its key."""
+        place = self._source.key_at(path) if at_key else self._source.value_at(path)
+        self._keep("error", code, path, place, message, hint)
+
+    def error_in(self, path: Path, offset: int, message: str, hint: str | None, *, code: str = EXPRESSION) -> None:
+        """Keep an error about a character of the text at a path."""
+        self._keep("error", code, path, self._source.character_at(path, offset), message, hint)
+
+    def warning(self, path: Path, message: str, hint: str | None, *, at_key: bool = False) -> None:
+        """Keep a warning about the value at a path, or about its key."""
+        place = self._source.key_at(path) if at_key else self._source.value_at(path)
+        self._keep("warning", DocumentError.code, path, place, message, hint)
+
+    def warning_in(self, path: Path, offset: int, message: str, hint: str | None) -> None:
+        """Keep a warning about a character of the text at a path."""
+        self._keep("warning", EXPRESSION, path, self._source.character_at(path, offset), message, hint)
+
+    def _keep(self, severity: Severity, code: str, path: Path, place: Place, message: str, hint: str | None) -> None:
+        self.problems.append(problem(severity, code, self._file, path, place, message, hint))
+
+
+def problem(
+    severity: Severity, code: str, file: str | None, path: Path, place: Place, message: str, hint: str | None
+) -> JsonObject:
+    """Return a problem as doors show it: line and column count from 1, `path` is the place in the tree."""
+    return {
+        "severity": severity,
+        "code": code,
+        "file": file,
+        "path": path_text(path),
+        "line": place.line,
+        "column": place.column,
+        "message": message,
+        "hint": hint or "",
+    }
+
+
+def path_text(path: Path) -> str:
+    """Return a path as text: `workflow.steps[2].command`."""
+    return "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in path).removeprefix(".")
+
+
+def in_order(problems: Iterable[JsonObject]) -> list[JsonObject]:
+    """Return problems in the order of the text, each once; those of one file stay together."""
+    files: dict[JsonValue, int] = {}
+    unique = {(p["file"], p["line"], p["column"], p["path"], p["message"]): p for p in problems}
+    for p in unique.values():
+        files.setdefault(p["file"], len(files))
+    return sorted(unique.values(), key=lambda p: (files[p["file"]], p["line"], p["column"]))
+
+
+def refusal(problems: list[JsonObject]) -> CheckpointflowError:
+    """Return the error for a document with these problems: the most specific class that fits all its errors."""
+    errors = [p for p in problems if p["severity"] == "error"]
+    codes = {p["code"] for p in errors}
+    first = errors[0]
+    message, hint = _sentence(errors), str(first["hint"]) or None
+    if codes == {UNKNOWN_KIND}:
+        return UnknownKindError(message, details={"problems": list(problems)}, hint=hint)
+    for precise in _PRECISE:
+        if codes == {precise.code}:
+            return precise(message, problems=problems, hint=hint)
+    return DocumentError(message, problems=problems, hint=hint)
+
+
+def _sentence(errors: list[JsonObject]) -> str:
+    first = errors[0]
+    file = f"`{first['file']}`" if first["file"] else "the document"
+    where = f"line {first['line']}, column {first['column']}: {first['message']}"
+    if len(errors) == 1:
+        return f"{file} cannot be used: {where}"
+    return f"{file} cannot be used, there are {len(errors)} problems; the first is in {where}"

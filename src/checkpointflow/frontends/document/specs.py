@@ -1,0 +1,286 @@
+"""What each step kind's own fields are, as JSON Schema; data only, no checks and no behaviour.
+
+Extra keywords, which JSON Schema ignores: `x-place` says how texts at a place are read (`template` unless
+said: `shell`, `word`, `expression`, `condition`, `literal`, `note`, `schema`, `steps`) and holds for all
+below it; `x-says` is what a value has to be, in words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from checkpointflow.values import JsonObject, JsonValue
+
+ID_PATTERN = r"""^[^\s\x00-\x1f\x7f/#\[\]{}$"']+$"""
+ID_SAYS = "an id: text without blanks or any of / # [ ] { } $ \" '"
+SHELLS = ("sh", "bash", "pwsh", "powershell", "cmd")
+
+
+@dataclass(frozen=True, slots=True)
+class KindSpec:
+    """One kind of step: what it does in a line, its own fields, and rules on which of them go together.
+
+    `refused` are common fields that it cannot have, `idle` those that it may have but that do nothing.
+    """
+
+    name: str
+    summary: str
+    fields: JsonObject
+    required: tuple[str, ...] = ()
+    one_of: tuple[tuple[str, ...], ...] = ()
+    rules: tuple[JsonObject, ...] = ()
+    refused: tuple[str, ...] = ()
+    idle: tuple[str, ...] = ()
+
+
+def described(title: str, **schema: Any) -> JsonObject:
+    """Return a schema with a title; `x_place` and `x_says` stand for the keywords with a dash."""
+    return {"title": title} | {key.replace("x_", "x-"): value for key, value in schema.items()}
+
+
+def text(title: str, **more: Any) -> JsonObject:
+    """Return the schema of a text."""
+    return described(title, type="string", **more)
+
+
+def choice(title: str, *options: str, **more: Any) -> JsonObject:
+    """Return the schema of a choice among words."""
+    return described(title, enum=list(options), x_place="literal", **more)
+
+
+def target(title: str) -> JsonObject:
+    """Return the schema of a jump: the id of a step in the same list, or `end`."""
+    return described(title, type="string", pattern=ID_PATTERN, x_says=ID_SAYS, x_place="literal", examples=["apply"])
+
+
+def record(title: str, properties: JsonObject, required: tuple[str, ...] = (), **more: Any) -> JsonObject:
+    """Return the schema of an object with these fields and no others."""
+    return described(
+        title, type="object", properties=properties, required=list(required), additionalProperties=False, **more
+    )
+
+
+def schema_of(title: str, **more: Any) -> JsonObject:
+    """Return the place of a JSON Schema that the author writes."""
+    return described(title, type=["object", "boolean"], x_place="schema", **more)
+
+
+def steps_of(title: str) -> JsonObject:
+    """Return the place of a list of steps."""
+    return described(title, type="array", minItems=1, x_place="steps")
+
+
+def environment(title: str) -> JsonObject:
+    """Return the schema of environment variables."""
+    names: JsonObject = {"pattern": r"^[^=\s\x00]+$", "x-says": "the name of a variable, without blanks or `=`"}
+    values: JsonObject = {"type": ["string", "number", "boolean"]}
+    return described(
+        title, type="object", propertyNames=names, additionalProperties=values, examples=[{"PAGE": "${inputs.page_id}"}]
+    )
+
+
+def shell_choice() -> JsonObject:
+    """Return the schema of `shell`."""
+    names = [*SHELLS, *(f"{name}.exe" for name in SHELLS)]
+    return choice("The shell that runs `command`", *names, default="sh")
+
+
+def working_folder() -> JsonObject:
+    """Return the schema of `cwd`."""
+    return text("The folder in which commands run", x_place="word", examples=["./site"])
+
+
+def seconds(title: str, **more: Any) -> JsonObject:
+    """Return the schema of a duration."""
+    return described(title, type="number", minimum=0, x_place="literal", **more)
+
+
+def retry_policy() -> JsonObject:
+    """Return the schema of `retry`."""
+    reason = r"^(timeout|connection|exit:[0-9]+|http:([0-9]{3}|[1-5]xx)|[A-Za-z_][A-Za-z0-9_.]*)$"
+    says = "`timeout`, `connection`, `exit:CODE`, `http:STATUS`, `http:5xx` or the name of an exception"
+    fields: JsonObject = {
+        "max_attempts": described("How often it is tried, the first time included", type="integer", minimum=1),
+        "backoff_seconds": seconds("The pause before the second try", default=1),
+        "strategy": choice("Whether pauses stay or double", "fixed", "exponential", default="fixed"),
+        "max_backoff_seconds": seconds("The longest pause"),
+        "jitter": described("Whether pauses are shortened by chance", type="boolean", default=False),
+        "on": described(
+            "Which errors are tried again", type="array", items=text("An error", pattern=reason, x_says=says)
+        ),
+    }
+    example: JsonValue = [{"max_attempts": 3, "backoff_seconds": 2, "strategy": "exponential"}]
+    return record("When a failed step is tried again", fields, ("max_attempts",), x_place="literal", examples=example)
+
+
+def _condition(title: str) -> JsonObject:
+    return described(title, type=["string", "boolean"], x_place="condition", examples=['inputs.mode == "fast"'])
+
+
+def _cases(title: str, example: str) -> JsonObject:
+    fields: JsonObject = {"when": _condition("The condition"), "next": target("The step that follows then")}
+    case = record("One case", fields, ("when", "next"))
+    return described(title, type="array", items=case, examples=[[{"when": example, "next": "apply"}]])
+
+
+def _workflow_ref() -> JsonObject:
+    title = "The file of another workflow, from this file's folder, else from the working folder"
+    return text(title, minLength=1, x_place="literal", examples=["review.yaml"])
+
+
+def _max_parallel() -> JsonObject:
+    return described("How many run at the same time", type="integer", minimum=1, x_place="literal")
+
+
+_WORDS: JsonObject = {"type": ["string", "number", "boolean"]}
+_CONTROL = ("timeout_seconds", "retry", "effect")
+_NO_EFFECT = ("retry", "effect")
+
+_CLI = KindSpec(
+    name="cli",
+    summary="runs a command",
+    fields={
+        "command": described(
+            "The text that a shell runs; the texts of a list run one after the other, while all succeed",
+            type=["string", "array"],
+            items={"type": "string"},
+            minItems=1,
+            minLength=1,
+            x_place="shell",
+            examples=['publish --page "${inputs.page_id}"'],
+        ),
+        "argv": described(
+            "The program and its arguments, without a shell",
+            type="array",
+            items=_WORDS,
+            minItems=1,
+            x_place="word",
+            examples=[["git", "push", "${inputs.branch}"]],
+        ),
+        "shell": shell_choice(),
+        "cwd": working_folder(),
+        "env": environment("Environment variables added for this command"),
+        "stdin": described("What the command reads: text, or a value that is passed as JSON"),
+        "success": record(
+            "What counts as success",
+            {"exit_codes": described("Exit codes", type="array", items={"type": "integer"}, minItems=1, default=[0])},
+        ),
+        "parse": choice("How the output is read", "auto", "json", "lines", "text", default="auto"),
+    },
+    one_of=(("command",), ("argv",)),
+)
+_SET = KindSpec(
+    name="set",
+    summary="computes values",
+    fields={"values": described("The values, by name", type="object", examples=[{"total": "${inputs.a + inputs.b}"}])},
+    required=("values",),
+    refused=_CONTROL,
+)
+_SLEEP = KindSpec(
+    name="sleep",
+    summary="waits for a time",
+    fields={
+        "seconds": described("How long, as a number or an expression", type=["number", "string"], minimum=0),
+        "until": text("The instant (ISO 8601) until which it waits", examples=["2030-01-01T09:00:00Z"]),
+    },
+    one_of=(("seconds",), ("until",)),
+    refused=(*_CONTROL, "outputs"),
+)
+_AWAIT_EVENT = KindSpec(
+    name="await_event",
+    summary="waits for an answer from outside",
+    fields={
+        "audience": choice("Who is asked", "user", "agent", "system"),
+        "event_name": text("The event that answers", minLength=1, x_place="literal", examples=["change_approval"]),
+        "input_schema": schema_of("The JSON Schema of the answer"),
+        "prompt": text("What is asked"),
+        "summary": text("What the asked should know"),
+        "transitions": _cases(
+            "Where an answer leads; if none matches, the next in the list", 'event.decision == "approve"'
+        ),
+        "on_timeout": record(
+            "What happens when `timeout_seconds` are over; without it the step fails",
+            {
+                "next": target("The step that follows then"),
+                "outputs": described("The outputs that stand in for an answer"),
+            },
+        ),
+    },
+    required=("audience", "event_name", "input_schema"),
+    refused=_NO_EFFECT,
+)
+_SWITCH = KindSpec(
+    name="switch",
+    summary="goes where the first true condition leads",
+    fields={
+        "cases": _cases("The cases, in order", 'inputs.mode == "fast"') | {"minItems": 1},
+        "default": target("The step that follows when no case is true"),
+    },
+    required=("cases",),
+    refused=_CONTROL,
+    idle=("next",),
+)
+_FOREACH = KindSpec(
+    name="foreach",
+    summary="runs steps, or a workflow, for each item of a list",
+    fields={
+        "items": text("The list", x_place="expression", examples=["inputs.pages"]),
+        "body": steps_of("The steps for each item"),
+        "workflow_ref": _workflow_ref(),
+        "max_parallel": _max_parallel() | {"default": 1},
+        "on_item_error": choice("Whether a failed item stops the others", "stop", "continue", default="stop"),
+        "item_key": text("A name for each item, unique in the list", examples=["${item.id}"]),
+    },
+    required=("items",),
+    one_of=(("body",), ("workflow_ref",)),
+    refused=_CONTROL,
+)
+_PARALLEL = KindSpec(
+    name="parallel",
+    summary="runs branches at the same time",
+    fields={
+        "branches": described(
+            "The branches",
+            type="array",
+            minItems=1,
+            items=record(
+                "One branch: a step of the same list, or steps of its own",
+                {
+                    "start_at": target("The one step that is this branch"),
+                    "id": target("The name of the branch"),
+                    "steps": steps_of("The steps of the branch"),
+                },
+                oneOf=[{"required": ["start_at"]}, {"required": ["id", "steps"]}],
+            ),
+        ),
+        "max_parallel": _max_parallel(),
+        "on_branch_error": choice("Whether a failed branch stops the others", "stop", "wait", default="stop"),
+    },
+    required=("branches",),
+    refused=_CONTROL,
+)
+_WORKFLOW = KindSpec(
+    name="workflow",
+    summary="runs another workflow",
+    fields={"workflow_ref": _workflow_ref()},
+    required=("workflow_ref",),
+    refused=_CONTROL,
+)
+_END = KindSpec(
+    name="end",
+    summary="ends the list that it stands in, with a result or a failure",
+    fields={
+        "result": described("The result, any value", examples=[{"status": "done"}]),
+        "fail": text("Why the run fails", examples=["nothing to publish"]),
+    },
+    refused=_CONTROL,
+    rules=({"not": {"required": ["result", "fail"]}, "x-says": "`result` and `fail` exclude each other"},),
+    idle=("next", "outputs"),
+)
+
+KINDS: Mapping[str, KindSpec] = {
+    spec.name: spec for spec in (_CLI, _SET, _SLEEP, _AWAIT_EVENT, _SWITCH, _FOREACH, _PARALLEL, _WORKFLOW, _END)
+}
+LATER_KINDS = frozenset({"api", "python"})

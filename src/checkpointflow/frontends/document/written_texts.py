@@ -1,0 +1,55 @@
+"""The texts of a step as written and how each is read, told by the `x-place` of the schema; nothing is parsed here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from checkpointflow.frontends.document.model import Path, condition_text
+from checkpointflow.frontends.document.schema import header_schema, step_schema
+from checkpointflow.values import JsonObject, JsonValue
+
+_SKIPPED = frozenset({"note", "schema", "steps"})
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """One text: where it stands below its step or header, and its place (`template`, `shell`, `condition`, …)."""
+
+    path: Path
+    text: str
+    place: str
+
+
+def texts_of_step(kind: str, fields: JsonObject) -> Iterator[Text]:
+    """Yield every text of a step that holds, or must not hold, expressions; inner lists are left out."""
+    yield from _texts(fields, step_schema(kind), (), "template")
+
+
+def texts_of_defaults(defaults: JsonObject) -> Iterator[Text]:
+    """Yield the texts of a document's `defaults`."""
+    schema = _properties(_properties(header_schema())["workflow"])["defaults"]
+    yield from _texts(defaults, schema, (), "template")
+
+
+def _texts(value: JsonValue, schema: JsonValue, path: Path, place: str) -> Iterator[Text]:
+    known = schema if isinstance(schema, dict) else {}
+    place = str(known.get("x-place", place))
+    if place in _SKIPPED:
+        return
+    if place == "condition":
+        value = condition_text(value)
+    if isinstance(value, str):
+        yield Text(path, value, place)
+    elif isinstance(value, dict):
+        properties = _properties(known)
+        for key, inner in value.items():
+            yield from _texts(inner, properties.get(key, known.get("additionalProperties")), (*path, key), place)
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _texts(inner, known.get("items"), (*path, index), place)
+
+
+def _properties(schema: JsonValue) -> JsonObject:
+    properties = schema.get("properties") if isinstance(schema, dict) else None
+    return properties if isinstance(properties, dict) else {}
