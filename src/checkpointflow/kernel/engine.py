@@ -1,4 +1,4 @@
-"""The embedded engine: drives a workflow over its journal, and performs what the journal does not have yet."""
+"""The embedded engine: drives a run pass by pass, takes up its inbox, lets its timers fire, and ends the drive."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ import heapq
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Literal, NoReturn, TypeAlias
+from typing import Literal, NoReturn, TypeAlias
 
-from checkpointflow import clock as clocks
 from checkpointflow.clock import Clock
 from checkpointflow.errors import (
     CheckpointflowError,
-    NondeterminismError,
     PersistenceError,
     RunNotFailedError,
     WorkflowCodeError,
@@ -20,49 +18,21 @@ from checkpointflow.errors import (
 )
 from checkpointflow.kernel import entries as e
 from checkpointflow.kernel import ids
-from checkpointflow.kernel.asks import (
-    Asked,
-    JournaledRun,
-    SleepAsk,
-    StepAsk,
-    WaitAsk,
-    error_of,
-)
-from checkpointflow.kernel.effects import (
-    Broken,
-    Effect,
-    Executor,
-    Failed,
-    Finished,
-    StepContext,
-    Succeeded,
-    Unseen,
-    error_record,
-)
-from checkpointflow.kernel.fibers import Ask, Fiber, Scheduler
-from checkpointflow.kernel.ids import StepKey, WaitId
+from checkpointflow.kernel.asks import WaitAsk
+from checkpointflow.kernel.attempts import Attempts
+from checkpointflow.kernel.effects import Executor, error_record
+from checkpointflow.kernel.ids import StepKey
 from checkpointflow.kernel.journal import Journal, Observer
-from checkpointflow.kernel.retry import next_try
-from checkpointflow.kernel.run import RunInfo, Workflow
-from checkpointflow.kernel.state import (
-    RunState,
-    ScopeRecord,
-    StepFailure,
-    StepRecord,
-    TimerRecord,
-    ValueRecord,
-    WaitRecord,
-)
+from checkpointflow.kernel.passes import Pass
+from checkpointflow.kernel.run import Workflow
+from checkpointflow.kernel.state import RunState, ScopeRecord, StepRecord, TimerRecord, WaitRecord
 from checkpointflow.kernel.store import Fits, Hold, Message, Store
-from checkpointflow.values import JsonObject, JsonValue, dump
+from checkpointflow.values import JsonObject, JsonValue
 
 DriveStatus: TypeAlias = Literal["completed", "failed", "cancelled", "waiting", "paused"]
 
 INBOX_SECONDS = 0.2
 """How long an answer to a run that is being driven lies in the inbox at most."""
-
-HOLDER_DEATHS = 3
-"""So many holders in a row may die in a step before it is in doubt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,18 +134,15 @@ class _Drive:
         self._workflow = workflow
         self._hold = hold
         self._world = world
-        self._executor = world.executor
         self._journal = Journal(world.store, hold, fits=world.fits, observer=world.observer)
+        self._attempts = Attempts(world.executor, self._journal, world.clock, world.chance)
         self._begun_at = world.clock.now()
-        self._in_flight: dict[StepKey, Effect] = {}
-        self._stopping: set[StepKey] = set()
-        self._scheduler = Scheduler(self._forsake)
-        self._begin_pass()
+        self._pass = self._new_pass()
 
     # -- the whole -------------------------------------------------------------------------------
 
     def run(self) -> DriveOutcome:
-        self._world.interrupt.connect(self._executor.wake)
+        self._world.interrupt.connect(self._world.executor.wake)
         try:
             status = self._state.status
             if status == "completed" or status == "failed" or status == "cancelled":
@@ -189,60 +156,28 @@ class _Drive:
             self._give_up()
             raise
         finally:
-            self._scheduler.close()
-            self._stop_effects()
+            self._pass.close()
+            self._attempts.stop()
+
+    def _take_over(self) -> None:
+        """End what a dead holder left behind, and note that a paused run goes on."""
+        self._world.executor.end_orphans(self._hold.run_id, self._state.open_attempts())
+        if self._state.status == "paused":
+            self._journal.record(e.RunResumed(at=self._now(), actor=self._world.actor))
+        self._journal.look()
 
     def _until_done(self) -> DriveOutcome:
         while True:
             try:
                 self._refuse_cancelled()
-                return self._pass()
+                return self._go_on()
             except _Again:
-                self._begin_pass()
+                self._pass.close()
+                self._pass = self._new_pass()
             except _Cancel as cancel:
                 return self._cancel(cancel.message)
             except _Pause:
                 return self._pause()
-
-    def _begin_pass(self) -> None:
-        self._scheduler.close()
-        self._scheduler = Scheduler(self._forsake)
-        self._asked: dict[StepKey, Ask[Any]] = {}
-        self._fresh: list[Ask[Any]] = []
-        self._ready: list[tuple[int, StepKey]] = []
-        self._timers: list[tuple[datetime, StepKey]] = []
-        self._calls: dict[StepKey, Effect] = {}
-        self._used: set[StepKey] = set()
-        root = JournaledRun(self, self._info(), self._started.input)
-        self._root: Fiber[JsonObject] = self._scheduler.spawn(self._workflow.drive(root), StepKey(""))
-
-    @property
-    def _state(self) -> RunState:
-        return self._journal.state
-
-    @property
-    def _started(self) -> e.RunStarted:
-        started = self._state.started
-        if started is None:
-            raise NondeterminismError(f"the journal of run `{self._hold.run_id}` has no beginning")
-        return started
-
-    def _info(self) -> RunInfo:
-        started = self._started
-        return RunInfo(
-            run_id=self._hold.run_id,
-            workflow_id=started.workflow_id,
-            workflow_version=started.workflow_version,
-            started_at=started.at,
-            cwd=started.cwd,
-        )
-
-    def _take_over(self) -> None:
-        """End what a dead holder left behind, and note that a paused run goes on."""
-        self._executor.end_orphans(self._hold.run_id, self._state.open_attempts())
-        if self._state.status == "paused":
-            self._journal.record(e.RunResumed(at=self._now(), actor=self._world.actor))
-        self._journal.look()
 
     def _refuse_cancelled(self) -> None:
         """A run that is to be cancelled needs none of its workflow's code."""
@@ -250,264 +185,50 @@ class _Drive:
             if message.kind == "cancel":
                 raise _Cancel(message)
 
-    def _now(self) -> datetime:
-        return self._world.clock.now()
-
-    # -- one pass over the journal ---------------------------------------------------------------
-
-    def _pass(self) -> DriveOutcome:
+    def _go_on(self) -> DriveOutcome:
+        """Let the workflow decide and do what it decides, until it has settled or only waits are left."""
         while True:
-            self._scheduler.run()
-            if self._root.is_settled:
-                outcome = self._settle()
-                if outcome is not None:
-                    return outcome
-            elif self._ready:
-                self._hand_back()
-            elif not self._go_live():
+            self._pass.run()
+            if self._pass.root.is_settled:
+                return self._settle()
+            if not self._go_live():
                 outcome = self._park()
                 if outcome is not None:
                     return outcome
-
-    def _hand_back(self) -> None:
-        """Give the recorded result with the lowest position to the fiber that asked for it."""
-        _, key = heapq.heappop(self._ready)
-        ask = self._asked.pop(key, None)
-        if ask is None or ask.is_settled:
-            return
-        record = self._state.records[key]
-        outcome = record.outcome if isinstance(record, StepRecord | WaitRecord | TimerRecord) else None
-        if isinstance(outcome, StepFailure):
-            ask.reject(error_of(outcome.error, key))
-        else:
-            ask.resolve(outcome)
 
     def _go_live(self) -> bool:
         """Do what the journal does not have yet; False if only waits are left."""
         if self._world.interrupt.is_asked:
             raise _Pause
-        self._intend()
+        self._pass.intend()
         self._commit()
         return self._take_up() or self._fire_due() or self._absorb()
 
-    # -- asking ----------------------------------------------------------------------------------
+    def _new_pass(self) -> Pass:
+        world = self._world
+        return Pass(self._workflow, self._hold.run_id, self._journal, self._attempts, world.clock, world.chance)
 
     @property
-    def scheduler(self) -> Scheduler:
-        """The fibers of this pass."""
-        return self._scheduler
+    def _state(self) -> RunState:
+        return self._journal.state
 
-    def asked(self, ask: Asked) -> None:
-        """A fiber awaits a verb: have its recorded result ready, or see later to getting one."""
-        self._used.add(ask.key)
-        ask.check(self._state.records.get(ask.key))
-        self._asked[ask.key] = ask
-        if not self._make_ready(ask.key):
-            self._fresh.append(ask)
-
-    def _make_ready(self, key: StepKey) -> bool:
-        record = self._state.records.get(key)
-        if key not in self._asked or not isinstance(record, StepRecord | WaitRecord | TimerRecord):
-            return False
-        if record.position is None:
-            return False
-        heapq.heappush(self._ready, (record.position, key))
-        return True
-
-    def value(self, key: StepKey, kind: str, value: Callable[[], JsonValue]) -> JsonValue:
-        """Return the value recorded under a key, else record this one."""
-        self._used.add(key)
-        self._scheduler.refuse_if_closing()
-        recorded = self._state.records.get(key)
-        if recorded is None:
-            self._journal.record(e.ValueRecorded(at=self._now(), key=key, kind=kind, value=value()))
-        return self._value_of(key, kind)
-
-    def skip(self, key: StepKey, reason: str) -> None:
-        """Record once that a step was passed over."""
-        self._used.add(key)
-        self._scheduler.refuse_if_closing()
-        if self._state.records.get(key) is None:
-            self._journal.record(e.StepSkipped(at=self._now(), key=key, reason=reason))
-        self._value_of(key, "skip")
-
-    def _value_of(self, key: StepKey, kind: str) -> JsonValue:
-        recorded = self._state.records[key]
-        if not isinstance(recorded, ValueRecord) or recorded.kind != kind:
-            raise NondeterminismError(f"`{key}` was recorded as something else than the `{kind}` now asked for")
-        return recorded.value
-
-    def open_scope(self, key: StepKey, kind: str, digest: str) -> None:
-        """Record once that a scope was opened, and see to it that it is closed with its fiber at the latest."""
-        self._used.add(key)
-        self._scheduler.refuse_if_closing()
-        recorded = self._state.records.get(key)
-        if recorded is None:
-            self._journal.record(e.ScopeOpened(at=self._now(), key=key, kind=kind, digest=digest))
-        elif not isinstance(recorded, ScopeRecord) or (recorded.kind, recorded.digest) != (kind, digest):
-            raise NondeterminismError(f"`{key}` was recorded as something else than the `{kind}` now asked for")
-        fiber = self._scheduler.current
-        fiber.on_end.append(lambda error: self.close_scope(key, error, cancelled=fiber.is_cancelled))
-
-    def close_scope(self, key: StepKey, error: BaseException | None, *, cancelled: bool = False) -> None:
-        """Record once how a scope ended."""
-        recorded = self._state.records.get(key)
-        if not isinstance(recorded, ScopeRecord) or recorded.outcome is not None:
-            return
-        outcome: e.ScopeOutcome = "cancelled" if cancelled else "failed" if error is not None else "completed"
-        record = error_record(error) if isinstance(error, CheckpointflowError) and not cancelled else None
-        self._journal.record(e.ScopeClosed(at=self._now(), key=key, outcome=outcome, error=record))
-
-    def now_recorded(self, key: StepKey) -> datetime:
-        """Return the time as recorded under a key."""
-        return clocks.from_text(str(self.value(key, "now", lambda: clocks.to_text(self._now()))))
-
-    def chance(self) -> float:
-        """Return a random number."""
-        return self._world.chance()
-
-    # -- intending -------------------------------------------------------------------------------
-
-    def _intend(self) -> None:
-        """Record what has to be begun for the verbs that were asked for since the last commit."""
-        fresh, self._fresh = self._fresh, []
-        for ask in fresh:
-            if ask.is_settled or ask.key not in self._asked:
-                continue
-            if isinstance(ask, StepAsk):
-                self._intend_step(ask)
-            elif isinstance(ask, WaitAsk):
-                self._intend_wait(ask)
-            elif isinstance(ask, SleepAsk):
-                self._intend_sleep(ask)
-
-    def _intend_step(self, ask: StepAsk) -> None:
-        record = self._state.records.get(ask.key)
-        if not isinstance(record, StepRecord):
-            self._start(ask, 1)
-            return
-        if record.is_open and ask.key not in self._in_flight:
-            self._note_death(ask, record)
-        if record.was_stopped and ask.call.policy.effect == "once" and not record.in_doubt:
-            self._interrupted(ask.key, record.attempt, "stopped", in_doubt=True)
-        if record.is_open or record.in_doubt or record.undone:
-            return
-        if record.retry_at is not None and record.retry_at > self._now():
-            heapq.heappush(self._timers, (record.retry_at, ask.key))
-        else:
-            self._start(ask, record.attempt + 1)
-
-    def _note_death(self, ask: StepAsk, record: StepRecord) -> None:
-        doubt = ask.call.policy.effect == "once" or record.deaths + 1 >= HOLDER_DEATHS
-        self._interrupted(ask.key, record.attempt, "holder_died", in_doubt=doubt)
-
-    def _interrupted(self, key: StepKey, attempt: int, cause: e.Cause, *, in_doubt: bool) -> None:
-        self._journal.record(
-            e.StepInterrupted(at=self._now(), key=key, attempt=attempt, cause=cause, in_doubt=in_doubt)
-        )
-
-    def _start(self, ask: StepAsk, attempt: int) -> None:
-        arguments = ask.call.arguments
-        self._journal.record(
-            e.StepStarted(
-                at=self._now(),
-                key=ask.key,
-                kind=ask.kind,
-                attempt=attempt,
-                digest=ask.digest,
-                arguments=arguments if len(dump(arguments).encode(errors="replace")) <= e.ARGUMENT_BYTES else None,
-            )
-        )
-        self._calls[ask.key] = Effect(call=ask.call, context=self._context(ask.key, attempt))
-
-    def _context(self, key: StepKey, attempt: int) -> StepContext:
-        generation = self._state.generations.get(key, 0)
-        return StepContext(
-            run_id=self._hold.run_id,
-            key=key,
-            attempt=attempt,
-            idempotency_key=f"{self._hold.run_id}/{key}/{generation}",
-            cwd=self._started.cwd,
-        )
-
-    def _intend_wait(self, ask: WaitAsk) -> None:
-        record = self._state.records.get(ask.key)
-        if record is None:
-            seconds = ask.request.timeout_seconds
-            now = self._now()
-            self._journal.record(
-                e.WaitOpened(
-                    at=now,
-                    key=ask.key,
-                    wait_id=self._next_wait_id(),
-                    request=ask.request.as_json(),
-                    deadline_at=None if seconds is None else now + timedelta(seconds=seconds),
-                )
-            )
-            record = self._state.records[ask.key]
-        if isinstance(record, WaitRecord) and not record.undone and record.deadline_at is not None:
-            heapq.heappush(self._timers, (record.deadline_at, ask.key))
-
-    def _intend_sleep(self, ask: SleepAsk) -> None:
-        record = self._state.records.get(ask.key)
-        if record is None:
-            now = self._now()
-            due = now + ask.until if isinstance(ask.until, timedelta) else ask.until
-            self._journal.record(e.TimerSet(at=now, key=ask.key, wait_id=self._next_wait_id(), due_at=due))
-            record = self._state.records[ask.key]
-        if isinstance(record, TimerRecord) and not record.undone:
-            heapq.heappush(self._timers, (record.due_at, ask.key))
-
-    def _next_wait_id(self) -> WaitId:
-        return WaitId(f"w{self._state.waits_opened + 1}")
-
-    def _forsake(self, fiber: Fiber[Any]) -> None:
-        """A fiber is cancelled: stop its effects and close its waits."""
-        for key in list(fiber.asks):
-            ask = self._asked.pop(key, None)
-            record = self._state.records.get(key)
-            if ask is None or record is None:
-                continue
-            if isinstance(record, WaitRecord | TimerRecord) and record.position is None and not record.undone:
-                self._close_wait(key, record)
-            elif isinstance(record, StepRecord) and record.position is None and not record.undone:
-                self._calls.pop(key, None)
-                self._interrupted(key, record.attempt, "stopped", in_doubt=False)
-
-    def _close_wait(self, key: StepKey, record: WaitRecord | TimerRecord) -> None:
-        self._journal.record(e.WaitClosed(at=self._now(), key=key, wait_id=record.wait_id, cause="cancelled"))
+    def _now(self) -> datetime:
+        return self._world.clock.now()
 
     # -- committing ------------------------------------------------------------------------------
 
     def _commit(self) -> None:
-        """Make what was recorded durable; then, and only then, begin what was intended and stop what was forsaken."""
+        """Make what was recorded durable; then, and only then, begin what was intended and stop what was given up."""
         if self._journal.has_buffer:
             if self._journal.commit() is None:
                 self._decide_again()
-            self._begin_effects()
+            self._attempts.begin(self._pass.take_effects())
 
     def _decide_again(self) -> NoReturn:
         """Messages stood against a commit: keep its facts, take the messages up, and let the workflow decide anew."""
         self._journal.keep_facts()
         self._take_up()
         raise _Again
-
-    def _begin_effects(self) -> None:
-        calls, self._calls = self._calls, {}
-        for key in [key for key in self._in_flight if not self._is_wanted(key)]:
-            self._stop(key)
-        for key, effect in calls.items():
-            self._in_flight[key] = effect
-            self._executor.start(effect)
-
-    def _is_wanted(self, key: StepKey) -> bool:
-        record = self._state.records.get(key)
-        return isinstance(record, StepRecord) and record.is_open
-
-    def _stop(self, key: StepKey) -> None:
-        if key not in self._stopping:
-            self._stopping.add(key)
-            self._executor.stop(key)
 
     # -- what comes from outside -----------------------------------------------------------------
 
@@ -525,9 +246,9 @@ class _Drive:
         return bool(messages)
 
     def _take_answer(self, message: Message) -> None:
-        key = None if message.wait_id is None else self._state.waiting.get(message.wait_id)
-        if key is None or message.wait_id is None:
+        if message.wait_id is None or message.wait_id not in self._state.waiting:
             return
+        key = self._state.waiting[message.wait_id]
         self._journal.record(
             e.EventReceived(
                 at=self._now(),
@@ -538,52 +259,38 @@ class _Drive:
                 actor=message.actor,
             )
         )
-        self._make_ready(key)
+        self._pass.noticed(key)
 
     def _take_decision(self, message: Message) -> None:
         key = StepKey(message.name)
         record = self._state.records.get(key)
-        payload = message.payload
-        if not isinstance(record, StepRecord) or not record.in_doubt or not isinstance(payload, dict):
+        if not isinstance(record, StepRecord) or not record.in_doubt:
             return
-        decision: e.Decision = "done" if payload["decision"] == "done" else "again"
-        decision = "fail" if payload["decision"] == "fail" else decision
-        reason = payload.get("reason")
+        decision, output, reason = _decision_of(message)
         self._journal.record(
-            e.StepDecided(
-                at=self._now(),
-                key=key,
-                decision=decision,
-                output=payload.get("output"),
-                actor=message.actor,
-                reason=None if reason is None else str(reason),
-            )
+            e.StepDecided(at=self._now(), key=key, decision=decision, output=output, actor=message.actor, reason=reason)
         )
-        if not self._make_ready(key) and key in self._asked:
-            self._fresh.append(self._asked[key])
+        self._pass.noticed(key)
 
     def _fire_due(self) -> bool:
         """Let the timers that are due fire; True if one did."""
-        now, fired = self._now(), False
-        while self._timers and self._timers[0][0] <= now:
-            due, key = heapq.heappop(self._timers)
+        now, fired, timers = self._now(), False, self._pass.timers
+        while timers and timers[0][0] <= now:
+            due, key = heapq.heappop(timers)
             fired = self._fire(key, due) or fired
         return fired
 
     def _fire(self, key: StepKey, due: datetime) -> bool:
-        ask = self._asked.get(key)
+        """Let a timer fire, if anybody still waits for it."""
         record = self._state.records.get(key)
-        if ask is None or ask.is_settled:
+        if self._pass.pending(key) is None:
             return False
-        if isinstance(record, StepRecord):
-            self._fresh.append(ask)
-            return True
-        if not isinstance(record, WaitRecord | TimerRecord) or record.position is not None:
-            return False
-        if isinstance(record, TimerRecord):
+        if isinstance(record, WaitRecord) and record.position is None:
+            return self._expire(key, record, due)
+        if isinstance(record, TimerRecord) and record.position is None:
             self._journal.record(e.TimerFired(at=self._now(), key=key, wait_id=record.wait_id))
-            return self._make_ready(key)
-        return self._expire(key, record, due)
+        self._pass.noticed(key)
+        return True
 
     def _expire(self, key: StepKey, record: WaitRecord, due: datetime) -> bool:
         """Close a wait whose deadline has passed; a fiber sees that only once it is committed."""
@@ -591,159 +298,77 @@ class _Drive:
         self._journal.record(e.WaitClosed(at=self._now(), key=key, wait_id=record.wait_id, cause="expired"))
         if self._journal.commit() is None:
             self._journal.withdraw()
-            heapq.heappush(self._timers, (due, key))
+            heapq.heappush(self._pass.timers, (due, key))
             return self._take_up()
-        return self._make_ready(key)
+        self._pass.noticed(key)
+        return True
 
     def _absorb(self) -> bool:
         """Wait for effects, short timers and the inbox; False if there is nothing to wait for in this process."""
         patience = self._patience()
         if patience is None:
             return False
-        finished = self._executor.wait(patience)
-        for one in finished:
-            self._finish(one)
-        if not finished:
+        ended = self._attempts.wait(patience)
+        for key in ended or ():
+            self._pass.noticed(key)
+        if ended is None:
             self._journal.look()
         return True
 
     def _patience(self) -> float | None:
         """Return how long to wait for effects, in seconds; None if only waits are left that may take long."""
         now = self._now()
-        inline = now + timedelta(seconds=self._world.inline_wait_seconds)
-        due = [at for at, key in self._timers if at <= inline and self._is_inline(key)]
-        if not self._in_flight and not due:
+        soonest = min((due for due, _ in self._pass.timers), default=None)
+        if not self._attempts and not self._has_inline_timer(now):
             return None
-        soonest = min([at for at, _ in self._timers], default=None)
         if soonest is None:
             return INBOX_SECONDS
         return max(0.0, min(INBOX_SECONDS, (soonest - now).total_seconds()))
 
-    def _is_inline(self, key: StepKey) -> bool:
-        """Deadlines are not waited for: whoever is to answer has to be told first."""
-        ask = self._asked.get(key)
-        return ask is not None and not ask.is_settled and not isinstance(ask, WaitAsk)
-
-    # -- how attempts end ------------------------------------------------------------------------
-
-    def _finish(self, finished: Finished) -> None:
-        """Record how an attempt ended, unless the workflow has given it up."""
-        effect = self._in_flight.get(finished.key)
-        if effect is None or effect.context.attempt != finished.attempt:
-            return
-        del self._in_flight[finished.key]
-        self._stopping.discard(finished.key)
-        record = self._state.records.get(finished.key)
-        if isinstance(record, StepRecord) and record.is_open and record.attempt == finished.attempt:
-            self._record_ending(effect, record, finished)
-
-    def _record_ending(self, effect: Effect, record: StepRecord, finished: Finished) -> None:
-        key, attempt, ending = finished.key, finished.attempt, finished.ending
-        if isinstance(ending, Succeeded):
-            result = ending.result
-            self._journal.record(
-                e.StepCompleted(at=self._now(), key=key, attempt=attempt, output=result.output, details=result.details)
-            )
-        elif isinstance(ending, Failed):
-            self._record_failure(effect, record, ending.error)
-        elif isinstance(ending, Unseen):
-            self._record_unseen(effect, record, ending)
-        else:
-            self._interrupted(key, attempt, "not_performed", in_doubt=False)
-            raise self._blamed(ending, key)
-        if not self._make_ready(key) and key in self._asked:
-            self._fresh.append(self._asked[key])
-
-    @staticmethod
-    def _blamed(ending: Broken, key: StepKey) -> BaseException:
-        if isinstance(ending.error, CheckpointflowError) and ending.error.step_key is None:
-            ending.error.step_key = key
-        return ending.error
-
-    def _record_unseen(self, effect: Effect, record: StepRecord, ending: Unseen) -> None:
-        once = effect.call.policy.effect == "once"
-        if ending.cause == "stopped":
-            self._interrupted(effect.context.key, record.attempt, "stopped", in_doubt=False)
-            return
-        self._interrupted(effect.context.key, record.attempt, ending.cause, in_doubt=once)
-        if not once:
-            self._record_failure(effect, record, ending.error)
-
-    def _record_failure(self, effect: Effect, record: StepRecord, error: JsonObject) -> None:
-        now, policy = self._now(), effect.call.policy.retry
-        self._journal.record(
-            e.StepFailed(
-                at=now,
-                key=effect.context.key,
-                attempt=record.attempt,
-                error=error,
-                retry_at=next_try(policy, record.failures + 1, error, now, self._world.chance()),
-            )
-        )
-
-    def _stop_effects(self, cause: Literal["paused", "cancelled"] | None = None) -> None:
-        """End all effects in flight and wait for their ends; with a cause, record it for those nobody saw end."""
-        for key in list(self._in_flight):
-            self._stop(key)
-        while self._in_flight:
-            for finished in self._executor.wait(None):
-                effect = self._in_flight.get(finished.key)
-                if cause is None or effect is None or not _is_stopped(finished):
-                    self._forget_or_finish(finished, cause)
-                    continue
-                del self._in_flight[finished.key]
-                if self._is_wanted(finished.key):
-                    doubt = cause == "paused" and effect.call.policy.effect == "once"
-                    self._interrupted(finished.key, finished.attempt, cause, in_doubt=doubt)
-        self._stopping.clear()
-
-    def _forget_or_finish(self, finished: Finished, cause: str | None) -> None:
-        if cause is None or isinstance(finished.ending, Broken):
-            self._in_flight.pop(finished.key, None)
-        else:
-            self._finish(finished)
+    def _has_inline_timer(self, now: datetime) -> bool:
+        """Tell whether a sleep or backoff is short enough to wait for; a deadline is not: who answers must be told."""
+        until = now + timedelta(seconds=self._world.inline_wait_seconds)
+        asks = [self._pass.pending(key) for due, key in self._pass.timers if due <= until]
+        return any(ask is not None and not isinstance(ask, WaitAsk) for ask in asks)
 
     # -- how a drive ends ------------------------------------------------------------------------
 
-    def _settle(self) -> DriveOutcome | None:
-        """Record that the workflow returned or failed; None if something has to be done before."""
-        error = self._root.error
+    def _settle(self) -> DriveOutcome:
+        """Record that the workflow returned or failed."""
+        error = self._pass.root.error
         if error is not None and not is_of_the_run(error):
             raise error
-        if self._in_flight:
+        if self._attempts:
             self._commit()
-            self._stop_effects()
+            self._attempts.stop()
         if error is None:
-            self._journal.record(e.RunCompleted(at=self._now(), value=self._root.result()))
+            self._journal.record(e.RunCompleted(at=self._now(), value=self._pass.root.result()))
         else:
             self._journal.record(e.RunFailed(at=self._now(), error=_failure(error)))
-        self._commit_end()
-        return DriveOutcome("completed" if error is None else "failed", self._warnings())
-
-    def _commit_end(self) -> None:
         if self._journal.commit(release=True) is None:
             self._decide_again()
+        return DriveOutcome("completed" if error is None else "failed", self._pass.warnings())
 
     def _park(self) -> DriveOutcome | None:
         """Give the run up until one of its waits ends; None if a message came in between."""
         if not self._state.is_waiting():
             raise _stuck(self._hold.run_id)
-        parked = self._state.status == "waiting"
-        if not parked:
+        is_news = self._state.status != "waiting"
+        if is_news:
             elapsed = (self._now() - self._begun_at).total_seconds()
             self._journal.record(e.RunParked(at=self._now(), elapsed_seconds=max(0.0, elapsed)))
-        if self._journal.commit(release=True) is None:
-            if not parked:
-                self._journal.withdraw()
-            self._take_up()
-            return None
-        return DriveOutcome("waiting", self._warnings())
+        if self._journal.commit(release=True) is not None:
+            return DriveOutcome("waiting", self._pass.warnings())
+        if is_news:
+            self._journal.withdraw()
+        self._take_up()
+        return None
 
     def _pause(self) -> DriveOutcome:
         """End the effects and give the run up until somebody resumes it."""
-        self._scheduler.close()
+        self._pass.close()
         self._journal.keep_facts()
-        self._stop_effects("paused")
+        self._attempts.stop("paused")
         while True:
             self._journal.record(e.RunPaused(at=self._now(), actor=self._world.interrupt.actor))
             if self._journal.commit(release=True) is not None:
@@ -756,18 +381,14 @@ class _Drive:
 
     def _cancel(self, message: Message) -> DriveOutcome:
         """End the effects, close what is open, and settle the run as cancelled."""
-        self._scheduler.close()
-        self._asked.clear()
+        self._pass.close()
         self._journal.keep_facts()
-        self._stop_effects("cancelled")
+        self._attempts.stop("cancelled")
         while True:
             self._take_rest(message)
             self._close_all()
-            payload = message.payload if isinstance(message.payload, dict) else {}
-            reason = payload.get("reason")
-            self._journal.record(
-                e.RunCancelled(at=self._now(), actor=message.actor, reason=None if reason is None else str(reason))
-            )
+            _, _, reason = _decision_of(message)
+            self._journal.record(e.RunCancelled(at=self._now(), actor=message.actor, reason=reason))
             if self._journal.commit(release=True) is not None:
                 return DriveOutcome("cancelled", [])
             self._journal.keep_facts()
@@ -781,22 +402,22 @@ class _Drive:
                 self._take_answer(message)
 
     def _close_all(self) -> None:
+        """Record the end of everything that is open."""
+        now = self._now()
         for key, attempt in self._state.open_attempts().items():
-            self._interrupted(key, attempt, "cancelled", in_doubt=False)
-        for key in list(self._state.waiting.values()):
-            record = self._state.records[key]
-            if isinstance(record, WaitRecord | TimerRecord):
-                self._close_wait(key, record)
+            self._journal.record(e.StepInterrupted(at=now, key=key, attempt=attempt, cause="cancelled", in_doubt=False))
+        for wait_id, key in list(self._state.waiting.items()):
+            self._journal.record(e.WaitClosed(at=now, key=key, wait_id=wait_id, cause="cancelled"))
         for key, record in list(self._state.records.items()):
             if isinstance(record, ScopeRecord):
-                self.close_scope(key, None, cancelled=True)
+                self._pass.close_scope(key, None, cancelled=True)
 
     def _give_up(self) -> None:
         """Something that is no fault of the run ended the drive: keep the facts, and let others have it."""
-        self._scheduler.close()
+        self._pass.close()
         try:
             self._journal.keep_facts()
-            self._stop_effects("paused")
+            self._attempts.stop("paused")
             while self._journal.commit(release=True) is None:
                 self._take_up()
         except _Cancel as cancel:
@@ -804,16 +425,14 @@ class _Drive:
         except CheckpointflowError:
             return  # the store is gone or the hold lost: the last commit stands
 
-    def _warnings(self) -> list[str]:
-        unused = [key for key in self._state.records if key not in self._used]
-        found = [f"`{key}` was called but never awaited, so nothing happened" for key in self._scheduler.unawaited]
-        if unused:
-            found.append(f"recorded but not asked for any more: {', '.join(f'`{key}`' for key in unused[:10])}")
-        return found
 
-
-def _is_stopped(finished: Finished) -> bool:
-    return isinstance(finished.ending, Unseen) and finished.ending.cause == "stopped"
+def _decision_of(message: Message) -> tuple[e.Decision, JsonValue, str | None]:
+    """Return what a control message says: the decision, the output that goes with it, the reason."""
+    payload = message.payload if isinstance(message.payload, dict) else {}
+    decisions: dict[JsonValue, e.Decision] = {"done": "done", "again": "again"}
+    reason = payload.get("reason")
+    decision = decisions.get(str(payload.get("decision")), "fail")
+    return decision, payload.get("output"), None if reason is None else str(reason)
 
 
 def _failure(error: BaseException) -> JsonObject:

@@ -8,8 +8,9 @@ from typing import Any, Literal, cast
 from checkpointflow.errors import InternalError
 from checkpointflow.expressions import Expression, text_of
 from checkpointflow.frontends.document.frame import Frame
+from checkpointflow.frontends.document.holes import shell_parts
 from checkpointflow.frontends.document.model import Path, Step
-from checkpointflow.frontends.document.shell import Hole, ShellText, place_values
+from checkpointflow.frontends.document.shell import ShellText, place_values
 from checkpointflow.kernel.retry import RetryPolicy
 from checkpointflow.kernel.run import Policy, StepCall
 from checkpointflow.values import JsonObject, JsonValue
@@ -137,16 +138,5 @@ def _placed(
     frame: Frame, step: Step, text: str, path: Path, shell: str, first: int
 ) -> tuple[ShellText, list[Expression]]:
     template = frame.texts.template(step, text, path)
-    holes = [_hole(part, offset) for part, offset in zip(template.parts, template.offsets, strict=True)]
     expressions = [part for part in template.parts if isinstance(part, Expression)]
-    return place_values(holes, shell=shell, first=first), expressions
-
-
-def _hole(part: str | Expression, offset: int) -> str | Hole:
-    return part if isinstance(part, str) else Hole(source=part.source, numeric=is_numeric(part), offset=offset)
-
-
-def is_numeric(expression: Expression) -> bool:
-    """Tell whether an expression's schema says that it is a number."""
-    known = expression.static_type
-    return known is not None and known - {"null"} <= {"integer", "number"} and known != {"null"}
+    return place_values(shell_parts(template), shell=shell, first=first), expressions
