@@ -11,7 +11,8 @@ from checkpointflow.clock import SystemClock
 from checkpointflow.kernel.store import Store
 from checkpointflow.stores.memory import MemoryStore
 from checkpointflow.stores.sqlite import SqliteStore
-from checkpointflow.testing import StoreContract
+from checkpointflow.testing import Crash, CrashingStore, StoreContract
+from checkpointflow.testing import samples as s
 
 
 class TestMemory(StoreContract):
@@ -40,3 +41,33 @@ class TestSqlite(StoreContract):
     def kill(self, store: Store) -> None:
         assert isinstance(store, SqliteStore)
         store._database._holders.forget()  # the lock file is closed, as the end of the process would close it
+
+
+class TestCrashingThatDoesNotCrash(TestMemory):
+    @pytest.fixture
+    def make_store(self) -> Callable[[], Store]:
+        return lambda: CrashingStore(MemoryStore(clock=SystemClock()))
+
+    def second(self, store: Store) -> Store:
+        assert isinstance(store, CrashingStore)
+        return CrashingStore(super().second(store._store))
+
+    def kill(self, store: Store) -> None:
+        assert isinstance(store, CrashingStore)
+        super().kill(store._store)
+
+
+@pytest.mark.parametrize(("when", "length"), [("before", 1), ("after", 2)])
+def test_a_crashing_store_dies_at_its_nth_write_and_does_nothing_after(when: str, length: int) -> None:
+    memory = MemoryStore(clock=SystemClock())
+    store = CrashingStore(memory, **{when: 3})
+    hold = s.begin(store)
+    store.deliver(s.message())
+    with pytest.raises(Crash, match=f"{when} write 3"):
+        store.commit(hold, 1, [s.step_started()])
+    assert memory.head(s.RUN).length == length
+    for act in (lambda: store.head(s.RUN), lambda: store.deliver(s.message("e2")), store.waits):
+        with pytest.raises(Crash):
+            act()
+    assert len(memory.messages(s.RUN)) == 1
+    store.close()

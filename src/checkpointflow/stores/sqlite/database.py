@@ -113,7 +113,7 @@ class Database:
         """Go on after a fork; a child does not prove that its parent lives."""
         if in_child:
             with contextlib.suppress(OSError):
-                self._holders.forget()
+                self._holders.disown()
         self._mutex.release()
 
     @contextlib.contextmanager

@@ -75,10 +75,15 @@ class Holders:
     def forget(self) -> None:
         """Let go of the locked file as it is: what becomes of a process's files when it dies."""
         if self._own is not None:
-            holder, fd = self._own
+            fd = self._own[1]
             self._own = None
-            self._inherited.add(holder)
             os.close(fd)
+
+    def disown(self) -> None:
+        """Forget the proof of life that a forked child has from its parent, and that it is the parent's."""
+        if self._own is not None:
+            self._inherited.add(self._own[0])
+            self.forget()
 
     def _make(self) -> tuple[HolderId, int]:
         holder = new_holder_id()

@@ -88,7 +88,7 @@ def open_private(path: Path, *, new: bool = False) -> int:
     """
     fd = os.open(path, os.O_RDWR | os.O_CREAT | (os.O_EXCL if new else 0) | _CLOEXEC, FILE_MODE)
     try:
-        if os.name == "posix" and os.fstat(fd).st_mode & 0o777 != FILE_MODE:  # whatever the umask took away
+        if sys.platform != "win32" and os.fstat(fd).st_mode & 0o777 != FILE_MODE:  # whatever the umask took away
             os.fchmod(fd, FILE_MODE)
     except OSError:
         os.close(fd)

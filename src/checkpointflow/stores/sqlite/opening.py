@@ -20,6 +20,7 @@ SCRIPTS = ("schema.sql",)
 SCHEMA_VERSION = len(SCRIPTS)
 BUSY_MILLISECONDS = 30_000
 """A safety net: writers queue at a file lock, so SQLite finds itself busy for moments only."""
+_SMALLEST_DATABASE = 512
 _COMPANIONS = ("-wal", "-shm", "-journal")
 
 
@@ -132,9 +133,9 @@ class Opening:
         os.close(locks.open_private(draft, new=True))
         connection = _connection(str(draft), _readwrite())
         try:
-            connection.pragma("journal_mode", "WAL")
             connection.pragma("synchronous", "FULL" if self._durable else "OFF")
             _run_scripts(connection, 0)
+            connection.pragma("journal_mode", "WAL")  # last: a close that cannot empty a log does not say so
         finally:
             connection.close()
         for path in _companions(self.path):  # a log without its database would be taken for the new one's
@@ -180,7 +181,10 @@ def _state(connection: apsw.Connection, path: Path) -> _State:
         return "ready" if version == SCHEMA_VERSION else "behind"
     if application:
         raise failures.foreign(path)
-    return "old" if connection.execute("SELECT count(*) FROM sqlite_schema").get else "missing"
+    size = path.stat().st_size
+    if 0 < size < _SMALLEST_DATABASE:  # which SQLite would take for an empty one
+        raise failures.corrupt(path, f"it has {size} bytes")
+    return "old" if size else "missing"
 
 
 def _run_scripts(connection: apsw.Connection, version: int) -> None:
