@@ -1,0 +1,40 @@
+# The front door: `just` runs every check. Tools come from the repository's own .venv (scripts/setup).
+
+export PATH := justfile_directory() / ".venv/bin:" + env("PATH")
+
+# format, lint, types, layers, tests
+all: format lint types layers test
+
+# formatting is as ruff writes it
+format:
+    ruff format --check
+
+# rewrite what formatting and lint can rewrite
+fix:
+    ruff format
+    ruff check --fix
+
+lint:
+    ruff check
+
+types:
+    mypy
+
+layers:
+    lint-imports --no-cache
+
+# the whole test run; arguments go to pytest
+test *ARGS:
+    pytest -n auto {{ ARGS }}
+
+# crashes of real processes, and of every append of every example
+crash *ARGS:
+    pytest -n auto tests/crash {{ ARGS }}
+
+# a longer run of the seeded simulation
+simulate SEEDS="20000" FIRST="0":
+    CPF_SEEDS={{ SEEDS }} CPF_FIRST_SEED={{ FIRST }} pytest -n auto tests/simulation
+
+# write the generated reference pages anew
+docs:
+    python scripts/reference.py
