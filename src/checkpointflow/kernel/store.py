@@ -179,7 +179,7 @@ class Store(Protocol):
 
         Nothing is written if a pending message stands against it (see `stands_against`). For each
         WaitOpened the oldest kept event of its name that `fits` its schema becomes accepted for it; those
-        before that do not fit are set aside.
+        before that do not fit are set aside. If that leaves a pending message, the hold is not released.
 
         Raises:
             JournalConflictError: the hold was lost, or the journal has another length.
@@ -210,10 +210,18 @@ class Store(Protocol):
         """Return the open waits of one run or of all, oldest first, `answered` ones marked."""
 
     def answer(self, message: Message) -> Delivery:
-        """Accept an event for the wait that `message.wait_id` names, if that is open, unanswered and in time."""
+        """Accept an event for the wait that `message.wait_id` names, if that is open, unanswered and in time.
+
+        Raises:
+            RunNotFoundError: no such run.
+        """
 
     def deliver(self, message: Message) -> Delivery:
-        """Keep an early event (no `wait_id`), or put a control message on its way."""
+        """Keep an early event (no `wait_id`), or put a control message on its way.
+
+        Raises:
+            RunNotFoundError: no such run.
+        """
 
     def pending(self, run_id: RunId) -> tuple[Message, ...]:
         """Return the accepted events and control messages that no journal has taken up yet, oldest first."""
@@ -309,9 +317,10 @@ def _advance(head: RunHead, entry: e.AnyEntry) -> RunHead:
 
 @dataclass(frozen=True, slots=True)
 class WaitChange:
-    """What one entry does to the open waits: `closed` removes those of a key (None: all), `opened` adds one."""
+    """What one entry does to the open waits: removes those of a key, or all, or adds one."""
 
-    closed: StepKey | Literal["all"] | None = None
+    closed: StepKey | None = None
+    closes_all: bool = False
     opened: OpenWait | None = None
 
 
@@ -332,7 +341,7 @@ def wait_change(run_id: RunId, entry: e.AnyEntry) -> WaitChange | None:
         ):  # fmt: skip
             return WaitChange(closed=entry.key)
         case e.RunCompleted() | e.RunFailed() | e.RunCancelled():
-            return WaitChange(closed="all")
+            return WaitChange(closes_all=True)
         case _:
             return None
 

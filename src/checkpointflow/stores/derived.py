@@ -37,13 +37,12 @@ def wait_effects(run_id: RunId, entries: Iterable[e.AnyEntry]) -> WaitEffects:
         change = wait_change(run_id, entry)
         if change is None:
             continue
-        if isinstance(entry, e.RunCompleted | e.RunFailed | e.RunCancelled):  # a step may be named `all`, too
+        if change.closes_all:
             closes_all = True
             opened.clear()
-        elif change.closed is not None:
-            key = StepKey(change.closed)
-            closed.add(key)
-            opened = [wait for wait in opened if wait.key != key]
+        if change.closed is not None:
+            closed.add(change.closed)
+            opened = [wait for wait in opened if wait.key != change.closed]
         if change.opened is not None:
             opened.append(change.opened)
     return WaitEffects(closes_all, frozenset(closed), tuple(opened))
