@@ -1,0 +1,23 @@
+"""Values in the text of a shell command: how they get in without ever becoming syntax."""
+
+from checkpointflow.frontends.document.shell.notes import second_interpreter_notes
+from checkpointflow.frontends.document.shell.places import (
+    Hole,
+    Refusal,
+    ShellRefused,
+    ShellText,
+    evaluating_construct,
+    is_evaluated_variable,
+    place_values,
+)
+
+__all__ = [
+    "Hole",
+    "Refusal",
+    "ShellRefused",
+    "ShellText",
+    "evaluating_construct",
+    "is_evaluated_variable",
+    "place_values",
+    "second_interpreter_notes",
+]
