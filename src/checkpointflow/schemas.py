@@ -29,6 +29,9 @@ _TYPE_WORDS = {
     "array": "a list",
     "object": "an object",
 }
+_BRACKETLESS = ("date", "date-time", "time", "email", "uri", "uuid", "hostname", "ipv4", "ipv6")
+"""Formats whose texts never hold the angle brackets of a placeholder."""
+
 _PLACEHOLDERS = {
     "string": "<text>",
     "integer": "<integer>",
@@ -463,16 +466,32 @@ def example(schema: Schema) -> JsonValue:
     cannot be sent by mistake; only a schema that takes any text can be met by a placeholder.
     """
     shown = _placeholder(schema, schema, 0)
-    if not isinstance(shown, str) and _fits(shown, schema):
-        return f"<{_cut(dump(shown), 400)}>"
-    return shown
+    if isinstance(shown, str) or _is_refused(shown, schema, schema, 0):
+        return shown
+    return f"<{_cut(dump(shown), 400)}>"
 
 
-def _fits(value: JsonValue, schema: Schema) -> bool:
-    try:
-        return is_valid(value, schema)
-    except ValueError:
+def _is_refused(shown: JsonValue, schema: JsonValue, root: Schema, depth: int) -> bool:
+    """Tell whether placeholders plainly do not fit; without the library, whose import would slow each `status`."""
+    if not isinstance(schema, dict) or depth > 8:
         return False
+    if isinstance(schema.get("$ref"), str):
+        return _is_refused(shown, _local(root, str(schema["$ref"])), root, depth + 1)
+    if isinstance(shown, list):
+        return any(_is_refused(item, schema.get("items"), root, depth + 1) for item in shown)
+    if isinstance(shown, dict):
+        properties = schema.get("properties")
+        known = properties if isinstance(properties, dict) else {}
+        return any(_is_refused(item, known.get(name), root, depth + 1) for name, item in shown.items())
+    return _is_refused_text(shown, schema)
+
+
+def _is_refused_text(shown: JsonValue, schema: JsonObject) -> bool:
+    choices = [schema["const"]] if "const" in schema else _as_list(schema.get("enum"))
+    written = schema.get("type")
+    types = written if isinstance(written, list) else [written]
+    has_other_type = written is not None and "string" not in types
+    return has_other_type or (bool(choices) and shown not in choices) or schema.get("format") in _BRACKETLESS
 
 
 def _placeholder(schema: JsonValue, root: Schema, depth: int) -> JsonValue:

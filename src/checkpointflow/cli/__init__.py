@@ -1,0 +1,33 @@
+"""The command line `cpf`: one envelope per command; importing this loads next to nothing."""
+
+from __future__ import annotations
+
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import NoReturn
+
+__all__ = ["entry", "main"]
+
+
+def entry() -> NoReturn:
+    """Run the command of this process's arguments, and exit with its exit code."""
+    sys.exit(main(sys.argv[1:]))
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run one command, print its envelope to stdout, and return its exit code; nothing is raised."""
+    if list(argv) == ["--version"]:
+        return _version()
+    from checkpointflow.cli.door import main as open_door
+
+    return open_door(list(argv))
+
+
+def _version() -> int:
+    from checkpointflow import __version__
+    from checkpointflow.cli.streams import put
+
+    return put(f"checkpointflow {__version__}\n")

@@ -1,0 +1,204 @@
+"""The words of one command: its parser, made for it alone, and the options that several commands share."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Sequence
+from typing import NoReturn, Protocol
+
+from checkpointflow.cli.envelope import Envelope
+from checkpointflow.errors import UsageError
+
+EVERYWHERE = ("--quiet", "-q", "--debug")
+_EPILOG = (
+    "everywhere: --quiet says nothing on stderr, --debug prints tracebacks there. "
+    "Answers are one JSON envelope on stdout."
+)
+
+
+class Asking(Protocol):
+    """What the parser needs of a command's module."""
+
+    NAME: str
+    SUMMARY: str
+
+    def add_arguments(self, parser: argparse.ArgumentParser, /) -> None:
+        """Declare the command's words."""
+
+
+class HelpAsked(Exception):  # noqa: N818 - no error
+    """Somebody asks what the words are; `text` is the answer."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.text = text
+
+
+class _Help(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_given: object) -> NoReturn:
+        raise HelpAsked(parser.format_help())
+
+
+class _Parser(argparse.ArgumentParser):
+    """Refuses by raising, and never ends the process."""
+
+    given: Sequence[str] = ()
+
+    def error(self, message: str) -> NoReturn:
+        """Refuse the words.
+
+        Raises:
+            UsageError: always.
+        """
+        unknown = self._unknown_option()
+        if unknown is not None:
+            raise self._no_option(unknown)
+        raise UsageError(f"`{self.prog}` cannot take these words: {message}", hint=f"see `{self.prog} --help`")
+
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        """Refuse to end the process.
+
+        Raises:
+            UsageError: always.
+        """
+        raise UsageError(message or f"`{self.prog}` cannot take these words", details={"status": status})
+
+    def refuse_rest(self, words: Sequence[str]) -> None:
+        """Refuse words that nothing takes."""
+        if words and words[0].startswith("-") and words[0] != "-":
+            raise self._no_option(words[0].split("=", 1)[0])
+        if words:
+            raise UsageError(f"`{self.prog}` does not take `{words[0]}`", hint=f"see `{self.prog} --help`")
+
+    def _unknown_option(self) -> str | None:
+        for word in self.given:
+            name = word.split("=", 1)[0]
+            if word == "--":
+                return None
+            if name.startswith("--") and " " not in name and name not in self._option_string_actions:
+                return name
+        return None
+
+    def _no_option(self, name: str) -> UsageError:
+        close = nearest(name, [*self._option_string_actions, *EVERYWHERE])
+        hint = f"did you mean `{close}`?" if close else f"see `{self.prog} --help`"
+        return UsageError(f"`{self.prog}` has no option `{name[:80]}`", hint=hint)
+
+
+def parsed(command: Asking, words: Sequence[str]) -> argparse.Namespace:
+    """Return a command's words by name.
+
+    Raises:
+        UsageError: they do not fit.
+        HelpAsked: `--help` is among them.
+    """
+    parser = _Parser(prog=f"cpf {command.NAME}", allow_abbrev=False, add_help=False, epilog=_EPILOG)
+    parser.description = command.SUMMARY[0].upper() + command.SUMMARY[1:] + "."
+    parser.add_argument("-h", "--help", action=_Help, nargs=0, help="show this help")
+    command.add_arguments(parser)
+    parser.given = words
+    args, rest = parser.parse_known_args(list(words))
+    parser.refuse_rest(rest)
+    return args
+
+
+def nearest(word: str, known: Sequence[str]) -> str | None:
+    """Return the known word that a mistyped one most likely means."""
+    from difflib import get_close_matches
+
+    return next(iter(get_close_matches(word[:80], known, n=1, cutoff=0.6)), None)
+
+
+def helped(text: str) -> Envelope:
+    """Return help as a command's answer."""
+    return Envelope(text=text)
+
+
+# -- shared options --------------------------------------------------------------------------------
+
+
+def add_file(parser: argparse.ArgumentParser) -> None:
+    """Declare `-f`, the document."""
+    parser.add_argument("-f", "--file", required=True, type=word, metavar="FILE", help="the workflow document")
+
+
+def add_run_id(parser: argparse.ArgumentParser) -> None:
+    """Declare `--run-id`, the run that is meant."""
+    meaning = "the run: its id, or four or more characters of its beginning or end"
+    parser.add_argument("--run-id", required=True, metavar="RUN", help=meaning)
+
+
+def add_input(parser: argparse.ArgumentParser, what: str) -> None:
+    """Declare `--input`."""
+    parser.add_argument("--input", metavar="JSON", help=f"{what}: JSON, @FILE, or - for stdin")
+
+
+def add_set(parser: argparse.ArgumentParser) -> None:
+    """Declare `--set`, one field of the input."""
+    meaning = "one field of the input, over what --input gave: JSON, else text; may be repeated"
+    parser.add_argument("--set", action="append", default=[], type=pair, metavar="KEY=VALUE", help=meaning)
+
+
+def add_actor(parser: argparse.ArgumentParser) -> None:
+    """Declare `--actor`, who is recorded as having done it."""
+    parser.add_argument("--actor", type=word, metavar="NAME", help="who does this, for the record")
+
+
+def add_answer(parser: argparse.ArgumentParser) -> None:
+    """Declare what addresses an answer beside its event name."""
+    parser.add_argument("--wait", type=word, metavar="WAIT", help="the wait that is answered: its id or step key")
+    parser.add_argument("--event-id", type=word, metavar="ID", help="names this message: the same id counts once")
+
+
+def add_driving(parser: argparse.ArgumentParser) -> None:
+    """Declare how a drive shows itself."""
+    forms = ("json", "ndjson", "id")
+    meaning = "json: one envelope; ndjson: facts as they happen, then the envelope; id: the run id"
+    parser.add_argument("-o", "--output-format", dest="form", choices=forms, default="json", help=meaning)
+    meaning = "sleeps and backoffs up to this long are waited for, longer ones park the run (60)"
+    parser.add_argument("--inline-wait", type=seconds, default=60.0, metavar="SECONDS", help=meaning)
+
+
+def add_follow(parser: argparse.ArgumentParser) -> None:
+    """Declare `--no-follow`."""
+    parser.add_argument("--no-follow", action="store_true", help="return once it is recorded, and exit with 0")
+
+
+# -- what values may be ----------------------------------------------------------------------------
+
+
+def word(text: str) -> str:
+    """Return a name that may be stored and shown."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("it is empty")
+    if any(ord(char) < 32 or ord(char) == 127 for char in text):
+        raise argparse.ArgumentTypeError("it holds control characters")
+    return text
+
+
+def pair(text: str) -> tuple[str, str]:
+    """Return the halves of `KEY=VALUE`."""
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise argparse.ArgumentTypeError(f"{text[:80]!r} is not KEY=VALUE")
+    return key, value
+
+
+def seconds(text: str) -> float:
+    """Return a duration of 0 to 1,000,000 seconds."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= 1_000_000:
+        raise argparse.ArgumentTypeError(f"{text[:80]!r} is not a number of seconds from 0 to 1000000")
+    return value
+
+
+def count(text: str) -> int:
+    """Return how many of a list are wanted: 1 to 1000."""
+    value = int(text) if text.isascii() and text.isdecimal() and len(text) < 5 else 0
+    if not 1 <= value <= 1000:
+        raise argparse.ArgumentTypeError(f"{text[:80]!r} is not a whole number from 1 to 1000")
+    return value

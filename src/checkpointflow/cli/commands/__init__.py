@@ -1,0 +1,1 @@
+"""The commands, one file each: `NAME`, `SUMMARY`, `add_arguments(parser)`, `run(args, door)`."""

@@ -1,0 +1,28 @@
+"""`cpf inspect`: everything that happened in a run, in its order."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from typing import TYPE_CHECKING
+
+from checkpointflow.cli import arguments, shapes
+from checkpointflow.cli.envelope import Envelope
+
+if TYPE_CHECKING:
+    from checkpointflow.cli.door import Door
+
+NAME = "inspect"
+SUMMARY = "show all that happened in a run: input, steps, events, journal"
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Declare the words."""
+    arguments.add_run_id(parser)
+    parser.add_argument("--exit-zero", action="store_true", help="exit with 0 whatever the run's own exit code is")
+
+
+def run(args: Namespace, door: Door) -> Envelope:
+    """Show the run's history as `result`; the exit code is the run's own."""
+    found = door.client().inspect(door.find(args.run_id))
+    exit_code = 0 if args.exit_zero else None
+    return shapes.of_run(found.run, exit_code=exit_code, more={"result": shapes.inspection(found)})

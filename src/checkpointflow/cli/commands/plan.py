@@ -1,0 +1,43 @@
+"""`cpf plan`: what a run would do; performs nothing."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from typing import TYPE_CHECKING
+
+from checkpointflow.cli import arguments, given
+from checkpointflow.cli.actions import action
+from checkpointflow.cli.documents import load
+from checkpointflow.cli.envelope import Envelope
+from checkpointflow.values import JsonObject
+
+if TYPE_CHECKING:
+    from checkpointflow.cli.door import Door
+
+NAME = "plan"
+SUMMARY = "show what a run would do, what it would wait for and what is missing here; perform nothing"
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Declare the words."""
+    arguments.add_file(parser)
+    arguments.add_input(parser, "the run's input")
+    arguments.add_set(parser)
+
+
+def run(args: Namespace, door: Door) -> Envelope:
+    """Plan the run.
+
+    Raises:
+        InputError: the input does not fit the document.
+        DocumentError: the document cannot be used.
+    """
+    loaded = load(door, args.file)
+    run_input = given.input_of(args.input, args.set, door.settings.cwd)
+    plan = door.client().plan(loaded, run_input)
+    fields: JsonObject = {"file": args.file, "workflow_id": loaded.document.id, "plan": plan}
+    more = {"workflow_name": loaded.document.name, "workflow_version": loaded.document.version}
+    fields |= {name: value for name, value in more.items() if value is not None}
+    fields["problems"] = [*loaded.problems]
+    fields["next_actions"] = [action("Run it", ["cpf", "run", *door.words[1:]])]
+    return Envelope(fields=fields)

@@ -1,0 +1,44 @@
+"""`cpf run`: start a run and drive it."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from typing import TYPE_CHECKING
+
+from checkpointflow.cli import arguments, given
+from checkpointflow.cli.documents import load
+from checkpointflow.cli.driving import driving
+from checkpointflow.cli.envelope import Envelope
+
+if TYPE_CHECKING:
+    from checkpointflow.cli.door import Door
+
+NAME = "run"
+SUMMARY = "start a run of a document and drive it until it waits or settles"
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Declare the words."""
+    arguments.add_file(parser)
+    arguments.add_input(parser, "the run's input")
+    arguments.add_set(parser)
+    meaning = "an id of your own: the same with the same input attaches to that run"
+    parser.add_argument("--run-id", type=arguments.word, metavar="ID", help=meaning)
+    meaning = "a label, for lists; may be repeated"
+    parser.add_argument("--label", action="append", default=[], type=arguments.pair, metavar="K=V", help=meaning)
+    arguments.add_actor(parser)
+    arguments.add_driving(parser)
+
+
+def run(args: Namespace, door: Door) -> Envelope:
+    """Start the run, or attach to it.
+
+    Raises:
+        DocumentError, InputError: nothing was started.
+        RunExistsError: the id belongs to a run with another input or definition.
+    """
+    loaded = load(door, args.file)
+    run_input = given.input_of(args.input, args.set, door.settings.cwd)
+    with driving(door, args) as drive:
+        view = drive.client.run(loaded, run_input, run_id=args.run_id, labels=dict(args.label))
+        return drive.ended(view)

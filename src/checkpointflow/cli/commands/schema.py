@@ -1,0 +1,29 @@
+"""`cpf schema`: the JSON Schemas of documents and envelopes."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from typing import TYPE_CHECKING
+
+from checkpointflow.cli.envelope import Envelope, schema_text, shown
+
+if TYPE_CHECKING:
+    from checkpointflow.cli.door import Door
+
+NAME = "schema"
+SUMMARY = "print the JSON Schema of documents, or of what commands print"
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Declare the words."""
+    choices = ("workflow", "envelope")
+    parser.add_argument("which", nargs="?", choices=choices, default="workflow", help="which one (workflow)")
+
+
+def run(args: Namespace, _door: Door) -> Envelope:
+    """Print the schema itself, in place of an envelope."""
+    if args.which == "envelope":
+        return Envelope(text=schema_text())
+    from checkpointflow.frontends.document.schema import document_schema
+
+    return Envelope(text=shown(document_schema(), indent=2) + "\n")

@@ -1,0 +1,57 @@
+"""`cpf validate`: all problems of a document, each with its place."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from typing import TYPE_CHECKING
+
+from checkpointflow.cli import arguments
+from checkpointflow.cli.actions import action, of_file
+from checkpointflow.cli.documents import load
+from checkpointflow.cli.envelope import Envelope
+from checkpointflow.errors import DocumentError
+from checkpointflow.values import JsonObject
+
+if TYPE_CHECKING:
+    from checkpointflow.cli.door import Door
+    from checkpointflow.frontends.document.loader import Loaded
+
+NAME = "validate"
+SUMMARY = "check a document and every sub-workflow it names, and show all problems with their places"
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Declare the words."""
+    arguments.add_file(parser)
+    parser.add_argument("--strict", action="store_true", help="warnings are problems too (10)")
+
+
+def run(args: Namespace, door: Door) -> Envelope:
+    """Check the document.
+
+    Raises:
+        FileMissingError, YamlError, DocumentError, UnknownKindError: it cannot be used.
+    """
+    loaded = load(door, args.file)
+    if args.strict and loaded.problems:
+        count = f"{len(loaded.problems)} warnings" if len(loaded.problems) > 1 else "a warning"
+        message = f"`{args.file}` has {count}, which `--strict` does not let pass; mend what `problems` names"
+        raise DocumentError(message, problems=loaded.problems)
+    return Envelope(fields=_fields(args.file, loaded), said=_said(args.file, loaded))
+
+
+def _fields(file: str, loaded: Loaded) -> JsonObject:
+    document = loaded.document
+    fields: JsonObject = {"file": file, "problems": [*loaded.problems], "workflow_id": document.id}
+    fields["next_actions"] = [
+        action("See what it would do", ["cpf", "plan", *of_file(file)]),
+        action("Run it", ["cpf", "run", *of_file(file)]),
+    ]
+    more = {"workflow_name": document.name, "workflow_version": document.version}
+    return fields | {name: value for name, value in more.items() if value is not None}
+
+
+def _said(file: str, loaded: Loaded) -> tuple[str, ...]:
+    from checkpointflow.cli.summary import problem_line
+
+    return (*map(problem_line, loaded.problems), f"{file} can be run")

@@ -1,0 +1,213 @@
+"""The door: from words to one envelope and an exit code; the one place that turns exceptions into answers."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, cast
+
+from checkpointflow.cli import refusals, streams
+from checkpointflow.cli.envelope import Envelope, Form
+from checkpointflow.errors import CheckpointflowError, UsageError
+
+if TYPE_CHECKING:
+    from checkpointflow.client import Client
+    from checkpointflow.config import Settings
+    from checkpointflow.views import RunView
+
+COMMANDS = (
+    "init", "validate", "schema", "plan", "run", "resume", "send", "waits", "runs", "status",
+    "inspect", "logs", "cancel", "retry", "decide",
+)  # fmt: skip
+
+
+def main(argv: list[str]) -> int:
+    """Run one command, print its answer, and return its exit code; nothing is raised."""
+    streams.prepare()
+    door = Door(argv)
+    try:
+        envelope = _answer(door)
+        text = envelope.rendered(door.command, door.form)
+    except Exception as error:  # the one blanket: whatever this is, it is a defect, and the caller gets an envelope
+        door.trace()
+        envelope = refusals.defect(error, door)
+        text = envelope.rendered(door.command, door.form)
+    return _put(door, envelope, text)
+
+
+def _answer(door: Door) -> Envelope:
+    try:
+        try:
+            return perform(door)
+        except CheckpointflowError as error:
+            door.trace()
+            return refusals.refusal(error, door)
+        except KeyboardInterrupt:
+            door.trace()
+            return refusals.interrupted(door)
+    finally:
+        door.close()
+
+
+def _put(door: Door, envelope: Envelope, text: str) -> int:
+    if not door.quiet and streams.talks_to_terminal():
+        from checkpointflow.cli.summary import told
+
+        streams.say(told(envelope, door))
+    return streams.put(text) or envelope.exit_code
+
+
+def perform(door: Door) -> Envelope:
+    """Find the command that the words begin with, and return its answer.
+
+    Raises:
+        UsageError: there is no such command, or its words do not fit.
+        CheckpointflowError: what the command refuses.
+    """
+    words = door.words
+    if not words:
+        streams.say(_overview())
+        raise UsageError("`cpf` needs a command", hint="see `cpf --help`")
+    if words[0] in {"--help", "-h"}:
+        return Envelope(text=_overview())
+    if words[0] not in COMMANDS:
+        raise _unknown(words[0])
+    door.command = words[0]
+    return _perform(door, import_module(f"checkpointflow.cli.commands.{words[0]}"), words[1:])
+
+
+def _perform(door: Door, command: Any, words: list[str]) -> Envelope:
+    from checkpointflow.cli.arguments import HelpAsked, parsed
+
+    try:
+        args = parsed(command, words)
+    except HelpAsked as asked:
+        return Envelope(text=asked.text)
+    door.file = getattr(args, "file", None)
+    door.actor = getattr(args, "actor", None)
+    door.form = cast(Form, getattr(args, "form", "json"))
+    run = cast("Callable[[Any, Door], Envelope]", command.run)
+    return run(args, door)
+
+
+def _unknown(word: str) -> UsageError:
+    from checkpointflow.cli.arguments import nearest
+
+    close = nearest(word, COMMANDS)
+    hint = f"did you mean `cpf {close}`?" if close else f"there are {', '.join(COMMANDS)}"
+    what = "option" if word.startswith("-") else "command"
+    return UsageError(f"`cpf` has no {what} `{word[:80]}`", hint=hint)
+
+
+def _overview() -> str:
+    modules = [import_module(f"checkpointflow.cli.commands.{name}") for name in COMMANDS]
+    lines = [f"  {module.NAME:<10}{module.SUMMARY}" for module in modules]
+    return "\n".join(
+        [
+            "usage: cpf COMMAND ...",
+            "",
+            "Durable workflows: validated, recorded step by step, resumed from anywhere.",
+            "",
+            *lines,
+            "",
+            "`cpf COMMAND --help` shows a command's words, `cpf --version` the version.",
+            "",
+        ]
+    )
+
+
+class Door:
+    """What a command may use: the client, who is at the terminal, and what is known so far."""
+
+    def __init__(self, argv: list[str]) -> None:
+        end = argv.index("--") if "--" in argv else len(argv)
+        loose = argv[:end]
+        self.argv = argv
+        self.debug = "--debug" in loose
+        self.quiet = "--quiet" in loose or "-q" in loose
+        self._words = [word for word in loose if word not in {"--debug", "--quiet", "-q"}] + argv[end:]
+        self.command = ""
+        self.form: Form = "json"
+        self.file: str | None = None
+        self.actor: str | None = None
+        self.run_id: str | None = None
+        self._settings: Settings | None = None
+        self._client: Client | None = None
+
+    @property
+    def words(self) -> list[str]:
+        """The words of the command line, without those that every command takes.
+
+        Raises:
+            UsageError: one of them is no text.
+        """
+        for word in self.argv:
+            if "\0" in word or any("\ud800" <= char <= "\udfff" for char in word):
+                raise UsageError("a word of the command line is not text in UTF-8; write it again")
+        return self._words
+
+    @property
+    def settings(self) -> Settings:
+        """Where state is kept, who acts, and what commands inherit.
+
+        Raises:
+            UsageError: a variable of the environment has a value that is none.
+        """
+        if self._settings is None:
+            from checkpointflow.config import load_settings
+
+            found = load_settings()
+            self._settings = found if self.actor is None else replace(found, actor=self.actor)
+        return self._settings
+
+    def again(self, *options: str) -> list[str]:
+        """Return the command that was typed, with further options."""
+        return ["cpf", *self._words[:1], *options, *self._words[1:]]
+
+    def client(self, **options: Any) -> Client:
+        """Return the client, made by the first call with its options; it is closed with the door."""
+        if self._client is None:
+            from checkpointflow.client import Client
+
+            self._client = Client(self.settings, **options)
+            self._notify(self._client)
+        return self._client
+
+    def _notify(self, client: Client) -> None:
+        for notice in [] if self.quiet else client.notices:
+            streams.say(f"{notice}\n")
+
+    def find(self, fragment: str, **options: Any) -> str:
+        """Return the id of the run that a fragment names, and have it stand in every answer from here on.
+
+        Raises:
+            UsageError: the fragment is too short.
+            RunNotFoundError: it names no run, or several.
+        """
+        self.run_id = self.client(**options).resolve(fragment)
+        return self.run_id
+
+    def present_run(self, run_id: str | None) -> RunView | None:
+        """Return a run that is known, as it stands now; None if there is none or it cannot be read."""
+        run_id = run_id or self.run_id
+        if run_id is None or self._client is None:
+            return None
+        try:
+            return self._client.get(run_id)
+        except CheckpointflowError:
+            return None  # the error that is being told matters more
+
+    def trace(self) -> None:
+        """Print the traceback of the exception that is being handled, if that was asked for."""
+        if self.debug and sys.stderr is not None:
+            import traceback
+
+            streams.say(traceback.format_exc())
+
+    def close(self) -> None:
+        """Close the client, if there is one."""
+        if self._client is not None:
+            client, self._client = self._client, None
+            client.close()

@@ -1,0 +1,115 @@
+"""How a command drives a run: signals pause it, facts are streamed or shown, and the end becomes an envelope."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from argparse import Namespace
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from checkpointflow.cli import shapes, streams
+from checkpointflow.cli.envelope import Envelope, shown
+from checkpointflow.values import JsonObject
+
+if TYPE_CHECKING:
+    from checkpointflow.cli.door import Door
+    from checkpointflow.client import Client
+    from checkpointflow.kernel.engine import Interrupt
+    from checkpointflow.kernel.entries import AnyEntry
+    from checkpointflow.kernel.journal import Observer
+    from checkpointflow.views import RunView
+
+INTERRUPTED = 130
+
+
+class Drive:
+    """A client whose drives are watched, and what their end means for the command."""
+
+    def __init__(self, door: Door, client: Client, interrupt: Interrupt) -> None:
+        self.client = client
+        self._door = door
+        self._interrupt = interrupt
+
+    def ended(self, view: RunView, *, follow: bool = True, more: JsonObject | None = None) -> Envelope:
+        """Return the envelope of a run after its drive; without following, that it was accepted is enough."""
+        if self._door.form == "id":
+            return Envelope(exit_code=self._exit_code(view, follow), text=f"{view.run_id}\n")
+        return shapes.of_run(view, exit_code=self._exit_code(view, follow), more=more)
+
+    def _exit_code(self, view: RunView, follow: bool) -> int:
+        if view.status in {"paused", "running"} and self._interrupt.is_asked:
+            return INTERRUPTED
+        return view.exit_code if follow else 0
+
+
+@contextmanager
+def driving(door: Door, args: Namespace) -> Iterator[Drive]:
+    """Give a client that drives as the words of the command ask; Ctrl-C and SIGTERM pause what it drives."""
+    from checkpointflow.kernel.engine import Interrupt
+
+    interrupt = Interrupt()
+    with _watching(door) as observer, _pausing(interrupt, door):
+        client = door.client(
+            inline_wait_seconds=getattr(args, "inline_wait", 60.0),
+            observer=observer,
+            interrupt=interrupt,
+            on_created=lambda run_id: _created(door, run_id),
+        )
+        yield Drive(door, client, interrupt)
+
+
+def _created(door: Door, run_id: str) -> None:
+    door.run_id = run_id
+    if not door.quiet:
+        streams.say(f"run {run_id}\n")
+
+
+@contextmanager
+def _watching(door: Door) -> Iterator[Observer | None]:
+    from checkpointflow.cli.progress import progress
+
+    with progress(door) as watch:
+        if door.form != "ndjson":
+            yield watch
+            return
+
+        def both(entries: Sequence[AnyEntry], position: int) -> None:
+            _stream(entries, position)
+            if watch is not None:
+                watch(entries, position)
+
+        yield both
+
+
+def _stream(entries: Sequence[AnyEntry], position: int) -> None:
+    from checkpointflow.kernel.entries import as_json
+
+    lines = [shown(as_json(entry, position + index), indent=None) for index, entry in enumerate(entries)]
+    streams.put("".join(f"{line}\n" for line in lines))
+
+
+@contextmanager
+def _pausing(interrupt: Interrupt, door: Door) -> Iterator[None]:
+    """Have the first signal pause the run, and a second one end the command as it always does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before: dict[signal.Signals, Any] = {}
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    def pause(_number: int, _frame: FrameType | None) -> None:
+        restore()
+        interrupt.ask(door.settings.actor)
+
+    before.update({number: signal.signal(number, pause) for number in numbers})
+    try:
+        yield
+    finally:
+        restore()

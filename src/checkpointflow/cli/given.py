@@ -1,0 +1,69 @@
+"""JSON that came with a command: inline, from a file, from stdin; and fields set over it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from checkpointflow.errors import FileMissingError, InputError, UsageError
+from checkpointflow.values import JsonValue, checked, dump, load
+
+
+def input_of(text: str | None, fields: Sequence[tuple[str, str]], cwd: str) -> JsonValue:
+    """Return a run's input: that of `--input`, `{}` without one, with the fields of `--set` over it.
+
+    Raises:
+        InputError: it is no JSON.
+        FileMissingError: its file cannot be read.
+        UsageError: fields are set over something that is no object.
+    """
+    value = {} if text is None else json_of(text, "--input", cwd)
+    if not fields:
+        return value
+    if not isinstance(value, dict):
+        raise UsageError("`--set` needs an input that is a JSON object, and `--input` is none")
+    return {**value, **{key: _field(key, field) for key, field in fields}}
+
+
+def json_of(text: str, option: str, cwd: str) -> JsonValue:
+    """Return the JSON that an option names: itself, `@file`, or `-` for stdin.
+
+    Raises:
+        InputError: it is no JSON.
+        FileMissingError: its file cannot be read.
+    """
+    return _checked(_source(text, option, cwd), option)
+
+
+def _source(text: str, option: str, cwd: str) -> str | bytes:
+    if text == "-":
+        return b"" if sys.stdin is None else sys.stdin.buffer.read()
+    if not text.startswith("@"):
+        return text
+    try:
+        return (Path(cwd) / text[1:]).read_bytes()
+    except OSError as error:
+        reason = (error.strerror or type(error).__name__).lower()
+        message = f"`{text[1:]}`, which `{option}` names, cannot be read: {reason}"
+        raise FileMissingError(message, hint="`@FILE` is looked up from the working directory") from None
+
+
+def _checked(source: str | bytes, option: str) -> JsonValue:
+    try:
+        text = source.decode("utf-8-sig") if isinstance(source, bytes) else source
+        value = checked(load(text), "input")
+        dump(value).encode("utf-8")
+    except UnicodeError:
+        raise InputError(f"`{option}` holds text that is not Unicode; write it in UTF-8") from None
+    except ValueError as error:
+        message = f"`{option}` is not JSON: {str(error)[:200]}"
+        raise InputError(message, hint="give JSON, `@FILE`, or `-` for stdin") from None
+    return value
+
+
+def _field(key: str, text: str) -> JsonValue:
+    try:
+        return checked(load(text), key)
+    except ValueError:
+        return text

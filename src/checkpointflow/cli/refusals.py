@@ -1,0 +1,101 @@
+"""Errors as envelopes: what is refused, what the run's status is all the same, and which command helps on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from checkpointflow.cli import actions, shapes
+from checkpointflow.cli.actions import action
+from checkpointflow.cli.envelope import Envelope
+from checkpointflow.errors import (
+    CheckpointflowError,
+    DocumentError,
+    FileExistsAlreadyError,
+    FileMissingError,
+    InputError,
+    InternalError,
+    PersistenceError,
+    RunNotFoundError,
+    UnknownKindError,
+    UsageError,
+)
+from checkpointflow.values import JsonObject, JsonValue
+
+if TYPE_CHECKING:
+    from checkpointflow.cli.door import Door
+    from checkpointflow.views import RunView
+
+
+class CommandInterruptedError(CheckpointflowError):
+    """Ctrl-C ended a command that was not driving a run any more, or not yet."""
+
+    code = "ERR_INTERRUPTED"
+    exit_code = 130
+    retryable = True
+
+
+def refusal(error: CheckpointflowError, door: Door) -> Envelope:
+    """Return the envelope of an error; a run that is known keeps its status in it."""
+    view = door.present_run(error.run_id)
+    fields: JsonObject = {}
+    if view is not None:
+        fields = shapes.of_run(view).fields
+    elif error.run_id or door.run_id:
+        fields["run_id"] = error.run_id or door.run_id
+    fields["error"] = shapes.error_fields(error)
+    problems = _problems(error)
+    if problems:
+        fields["problems"] = problems
+    fields["next_actions"] = next_actions(error, door, view)
+    return Envelope(ok=False, exit_code=error.exit_code, fields=fields)
+
+
+def defect(error: BaseException, door: Door) -> Envelope:
+    """Return the envelope of an exception that nothing else named: a defect of ours."""
+    message = f"checkpointflow met a defect of its own: {type(error).__name__}: {str(error)[:300]}"
+    hint = "run it again with `--debug` and report the traceback that it prints on stderr"
+    fields: JsonObject = {"error": shapes.error_fields(InternalError(message, hint=hint))}
+    if door.run_id:
+        fields["run_id"] = door.run_id
+    fields["next_actions"] = [action("Show the traceback", door.again("--debug"))]
+    return Envelope(ok=False, exit_code=InternalError.exit_code, fields=fields)
+
+
+def interrupted(door: Door) -> Envelope:
+    """Return the envelope of a Ctrl-C that no drive took."""
+    return refusal(CommandInterruptedError(f"`cpf {door.command}` was interrupted before it was done"), door)
+
+
+def next_actions(error: CheckpointflowError, door: Door, view: RunView | None) -> list[JsonValue]:
+    """Return the commands that help on from an error, at least one."""
+    if isinstance(error, RunNotFoundError):
+        return [action("List the runs", ["cpf", "runs"])]
+    if isinstance(error, UsageError):
+        return [action("See what can be said", ["cpf", *([door.command] if door.command else []), "--help"])]
+    if isinstance(error, FileExistsAlreadyError):
+        return [action("Write over it", door.again("--force"))]
+    if isinstance(error, PersistenceError) or (isinstance(error, CommandInterruptedError) and view is None):
+        return [action("Try again", door.again())]
+    if view is not None:
+        return actions.for_run(view)
+    return _about_file(error, door) or [action("See what can be said", ["cpf", door.command, "--help"])]
+
+
+def _about_file(error: CheckpointflowError, door: Door) -> list[JsonValue]:
+    if door.file is None:
+        return []
+    if isinstance(error, DocumentError | UnknownKindError):
+        return [action("Check it again once it is mended", ["cpf", "validate", *actions.of_file(door.file)])]
+    if isinstance(error, FileMissingError):
+        return [action("Write a starter document", ["cpf", "init"])]
+    if isinstance(error, InputError):
+        return [action("See what it would do, with input that fits", ["cpf", "plan", *actions.of_file(door.file)])]
+    return []
+
+
+def _problems(error: CheckpointflowError) -> list[JsonValue]:
+    """Take the problems of a document out of its error: they stand at the top of the envelope."""
+    if isinstance(error, DocumentError):
+        return [*error.problems]
+    problems = error.details.get("problems") if isinstance(error, UnknownKindError) else None
+    return problems if isinstance(problems, list) else []
