@@ -255,6 +255,8 @@ EVALUATING = [
     'declare "$x"',
     'export "$x"',
     "export X=$x",
+    'x=(1); declare x="$y"',
+    'mapfile x; typeset x="$y"',
     "eval x",
     "alias x=y",
     "let x",

@@ -64,8 +64,8 @@ def place_values(parts: Sequence[str | Hole], *, shell: str, first: int = 1, env
     """Return the text to hand to the shell and the names of the variables that carry the values.
 
     `shell` is a program name with or without `.exe`; `first` is the number of the first variable;
-    `env_holes` says that the step's `env` holds values that are not numeric. A text without either kind
-    of value passes through untouched. Raises ShellRefused where a value could become syntax.
+    `env_holes` says that values which are not numeric reach the text's shell otherwise: in the step's `env`,
+    or in another text that the same shell runs. A text without either kind of value passes through untouched. Raises ShellRefused where a value could become syntax.
     """
     holes = [part for part in parts if isinstance(part, Hole)]
     if not holes and not env_holes:
@@ -176,7 +176,8 @@ class _Placing:
             self._refuse_environment(hazard)
 
     def _refuse_environment(self, hazard: Hazard) -> None:
-        message = f"The step's `env` holds values, and the command has {hazard.what}, which could evaluate them."
+        fact = f"this text has {hazard.what}, which could evaluate them"
+        message = f"Values reach this text through `env` or another command of its step, and {fact}."
         self.refusals.append(Refusal(message, hazard.hint, self.offsets[hazard.offset]))
 
     def _refuse_hole(self, hole: Hole, fact: str, hint: str) -> None:

@@ -55,6 +55,7 @@ def read_into(reading: Reading, text: str) -> None:
     try:
         CommandReader(text, reading).read_commands("")
     finally:
+        reading.has_arrays = reading.has_arrays or any(map(_makes_array, reading.commands))
         for command in reading.commands:
             _Judge(reading, command).judge()
 
@@ -163,14 +164,8 @@ class _Judge:
             self.hazard(f"`{name}` of an array", word)
         elif value.is_many:
             self.hazard(f"`{name}` with an unquoted expansion", word, advice.SPLIT)
-        elif value.is_dynamic and (self.reading.has_arrays or self._reads_array()):
+        elif value.is_dynamic and self.reading.has_arrays:
             self.hazard(f"`{name}` of what may be an array", word)
-
-    def _reads_array(self) -> bool:
-        makers = {"mapfile", "readarray", "read"}
-        return any(
-            word.is_literal and word.text in makers for command in self.reading.commands for word in command.words
-        )
 
     def _test(self, name: str, words: list[Word]) -> None:
         shown = "`[ ]`" if name == "[" else "`test`"
@@ -241,6 +236,10 @@ def _may_be_any(word: Word) -> bool:
         if "/" in segment.text and "{" not in before:
             return False
     return word.is_dynamic or word.is_many or word.skeleton.startswith("~")
+
+
+def _makes_array(command: Command) -> bool:
+    return any(word.is_literal and word.text in ("mapfile", "readarray", "read") for word in command.words)
 
 
 def _ends_in_path(word: Word) -> bool:
