@@ -63,9 +63,10 @@ class ShellRefused(Exception):  # noqa: N818 - it is a verdict; the loader turns
 def place_values(parts: Sequence[str | Hole], *, shell: str, first: int = 1, env_holes: bool = False) -> ShellText:
     """Return the text to hand to the shell and the names of the variables that carry the values.
 
-    `shell` is a program name with or without `.exe`; `first` is the number of the first variable;
-    `env_holes` says that values which are not numeric reach the text's shell otherwise: in the step's `env`,
-    or in another text that the same shell runs. A text without either kind of value passes through untouched. Raises ShellRefused where a value could become syntax.
+    `shell` is a program name with or without `.exe`; `first` is the number of the first variable.
+    `env_holes` says that values which are not numeric reach the text's shell otherwise: in the step's
+    `env`, or in another text that the same shell runs. A text without either kind of value passes through
+    untouched. Raises ShellRefused where a value could become syntax.
     """
     holes = [part for part in parts if isinstance(part, Hole)]
     if not holes and not env_holes:
