@@ -564,3 +564,10 @@ def test_no_mutation_of_a_document_gets_past_us_with_anything_but_a_located_prob
         else:
             assert check(loaded.definition["documents"]["0"]["tree"], document_schema()) == []
     assert 300 < refused < 500
+
+
+def test_values_in_one_text_of_a_list_are_kept_from_another_that_evaluates() -> None:
+    steps = '- {id: a, kind: cli, shell: bash, command: ["x=${inputs.page}", "[[ $x -eq 1 ]]"]}\n'
+    numbers = steps.replace("inputs.page", "default(inputs.n, 0)")
+    assert [one["path"] for one in problems_of(steps)] == ["workflow.steps[0].command[1]"]
+    assert problems_of(numbers) == []

@@ -129,9 +129,11 @@ class _Lint:
     def _check_command(self, step: Step, parsed: list[tuple[Text, Template | Expression | None]]) -> None:
         env_holes = self._check_env(parsed, step.path) or self._default_env_holes
         shell = str(step.fields.get("shell") or self._document.defaults.get("shell") or "sh")
-        for text, template in parsed:
-            if text.place == "shell" and isinstance(template, Template):
-                self._check_shell_text((*step.path, *text.path), template, shell, env_holes)
+        texts = [(text, one) for text, one in parsed if text.place == "shell" and isinstance(one, Template)]
+        if len(texts) > 1:  # the texts of a list share one shell: what one puts into a variable another may evaluate
+            env_holes = env_holes or not all(is_numeric(hole) for _, one in texts for hole in _expressions(one))
+        for text, template in texts:
+            self._check_shell_text((*step.path, *text.path), template, shell, env_holes)
         self._check_argv(step, parsed)
 
     def _check_shell_text(self, path: Path, template: Template, shell: str, env_holes: bool) -> None:
