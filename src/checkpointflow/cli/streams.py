@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TextIO
 
 _GONE = {errno.EPIPE, errno.EINVAL, errno.EBADF}
@@ -55,8 +55,7 @@ def talks_to_terminal() -> bool:
         return False
 
 
-def _guarded(write: object) -> int:
-    assert callable(write)
+def _guarded(write: Callable[[TextIO], object]) -> int:
     if sys.stdout is None:
         return 0
     try:
