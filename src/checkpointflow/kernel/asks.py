@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeAlias, TypeVar
 
-from checkpointflow.errors import NondeterminismError, StepFailedError
+from checkpointflow.errors import NondeterminismError, StepFailedError, WorkflowCodeError
 from checkpointflow.kernel import ids
 from checkpointflow.kernel import run as port
 from checkpointflow.kernel.fibers import Ask, Fiber, Scheduler
@@ -198,14 +198,19 @@ class JournaledScope:
         self._outer = outer
         self.key = key
         self.run: port.Run = outer.below(key)
+        self._members: set[StepKey] = set()
 
     def spawn(self, member: Callable[[port.Run], Coroutine[Any, Any, T]], *, item: int | str) -> Fiber[T]:
         """Begin a member in a scope of its own."""
         key = member_key(self.key, item)
+        if key in self._members:
+            raise WorkflowCodeError(f"`{key}` was spawned already; give each member of a scope an item of its own")
+        self._members.add(key)
         return self._driver.scheduler.spawn(member(self._outer.below(key)), key)
 
     def close(self, error: BaseException | None = None) -> None:
         """Record that everything in the scope has ended."""
+        self._driver.scheduler.refuse_if_closing()
         self._driver.close_scope(self.key, error)
 
 
