@@ -47,13 +47,13 @@ def test_a_board_shows_what_runs_how_long_and_what_is_done() -> None:
 
 def test_a_board_counts_what_is_done_inside_a_scope() -> None:
     board = Board()
-    board.observe(e.ScopeOpened(at=NOON, key=StepKey("each"), kind="foreach", digest=""))
+    board.observe(e.ScopeOpened(at=NOON, key=StepKey("each"), kind="foreach", digest="", members=4))
     for index in range(3):
         board.observe(begun(f"each[{index}]/s"))
     assert board.observe(done("each[1]/s", 1)) is None
     live = board.live(NOON + timedelta(seconds=2))
     assert live is not None
-    assert live.text == "each[0]/s 2.0 s, and 1 more, each: 1 done"
+    assert live.text == "each[0]/s 2.0 s, and 1 more, each ██░░░░░░ 1/4"
     ended = board.observe(
         e.ScopeClosed(at=NOON + timedelta(seconds=4), key=StepKey("each"), outcome="completed", error=None)
     )

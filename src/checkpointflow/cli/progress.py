@@ -7,7 +7,7 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from checkpointflow.cli import streams
@@ -17,6 +17,7 @@ from checkpointflow.kernel import entries as e
 from checkpointflow.kernel.journal import Observer
 
 REDRAW_SECONDS = 0.2
+BAR_CELLS = 8
 _COLOURS = {"done": "32", "failed": "31", "waits": "33", "again": "33", "live": "2"}
 _MARKS = {"done": "✓", "failed": "✗", "waits": "◷", "again": "↻", "live": "…"}
 
@@ -39,10 +40,12 @@ def _has_colour(environment: Mapping[str, str]) -> bool:
 
 @dataclass(slots=True)
 class _Scope:
-    """A scope that is open: a `foreach`, a `parallel`, a sub-workflow."""
+    """A scope that is open: a `foreach`, a `parallel`, a sub-workflow; `begun` are its members that began a step."""
 
     opened_at: datetime
+    members: int | None
     done: int = 0
+    begun: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,8 @@ class Board:
         """Take an entry in, and return the line that it deserves, if it does."""
         if isinstance(entry, e.StepStarted):
             self._running[entry.key] = entry.at
+            for name, scope in self._scopes.items():
+                scope.begun.update(_member(name, entry.key))
         elif isinstance(entry, e.StepCompleted):
             return self._completed(entry.key, entry.at)
         elif isinstance(entry, e.StepFailed):
@@ -72,7 +77,7 @@ class Board:
             self._running.pop(entry.key, None)
             return Line("again", f"{entry.key} was interrupted")
         elif isinstance(entry, e.ScopeOpened):
-            self._scopes[entry.key] = _Scope(entry.at)
+            self._scopes[entry.key] = _Scope(entry.at, entry.members)
         elif isinstance(entry, e.ScopeClosed):
             return self._closed(entry)
         elif isinstance(entry, e.WaitOpened):
@@ -85,13 +90,22 @@ class Board:
 
     def live(self, now: datetime) -> Line | None:
         """Return what runs now: the step that has run longest, its time, and how many others; scopes with counts."""
-        parts = [f"{key}: {scope.done} done" for key, scope in self._scopes.items() if "/" not in key]
+        parts = [self._progress_of(key, scope) for key, scope in self._scopes.items() if "/" not in key]
         if self._running:
             key, since = min(self._running.items(), key=lambda item: item[1])
             parts.insert(0, f"{key} {elapsed((now - since).total_seconds())}")
         if len(self._running) > 1:
             parts.insert(1, f"and {len(self._running) - 1} more")
         return Line("live", ", ".join(parts)) if parts else None
+
+    def _progress_of(self, key: str, scope: _Scope) -> str:
+        """Members count as done when they have begun and no step of theirs runs: the last one's end is the scope's."""
+        if not scope.members:
+            return f"{key}: {scope.done} done"
+        busy = {member for running in self._running for member in _member(key, running)}
+        done = len(scope.begun - busy)
+        filled = BAR_CELLS * done // scope.members
+        return f"{key} {'█' * filled}{'░' * (BAR_CELLS - filled)} {done}/{scope.members}"
 
     def _completed(self, key: str, at: datetime) -> Line | None:
         since = self._running.pop(key, at)
@@ -113,6 +127,13 @@ class Board:
         mark = "done" if entry.outcome == "completed" else "failed"
         took = elapsed((entry.at - scope.opened_at).total_seconds())
         return Line(mark, f"{entry.key} {took}, {scope.done} steps done")
+
+
+def _member(scope: str, key: str) -> set[str]:
+    """Return the member of a scope to which a step belongs, as a set; empty if it stands elsewhere."""
+    if not key.startswith(f"{scope}["):
+        return set()
+    return {key[len(scope) :].partition("]")[0]}
 
 
 class Screen:

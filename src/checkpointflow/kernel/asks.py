@@ -37,7 +37,7 @@ class Driver(Protocol):
     def skip(self, key: StepKey, reason: str) -> None:
         """Record once that a step was passed over."""
 
-    def open_scope(self, key: StepKey, kind: str, digest: str) -> None:
+    def open_scope(self, key: StepKey, kind: str, digest: str, members: int | None) -> None:
         """Record once that a scope was opened."""
 
     def close_scope(self, key: StepKey, error: BaseException | None) -> None:
@@ -170,10 +170,10 @@ class JournaledRun:
         """Return a random UUID, the same on every replay."""
         return str(self._driver.value(self._scope.reserved("uuid4"), "uuid4", ids.random_uuid))
 
-    def scope(self, name: str, kind: str, *, meaning: JsonValue = None) -> JournaledScope:
+    def scope(self, name: str, kind: str, *, meaning: JsonValue = None, members: int | None = None) -> JournaledScope:
         """Open a scope."""
         key = self._key(name)
-        self._driver.open_scope(key, kind, fingerprint([kind, meaning]))
+        self._driver.open_scope(key, kind, fingerprint([kind, meaning]), members)
         return JournaledScope(self._driver, self, key)
 
     def settled(self, fibers: Sequence[port.Fiber[Any]]) -> port.Verb[port.Fiber[Any]]:

@@ -177,12 +177,12 @@ class Pass:
             self._journal.record(e.StepSkipped(at=self._now(), key=key, reason=reason))
         self._recorded_value(key, "skip")
 
-    def open_scope(self, key: StepKey, kind: str, digest: str) -> None:
+    def open_scope(self, key: StepKey, kind: str, digest: str, members: int | None) -> None:
         """Record once that a scope was opened, and see to it that it is closed with its fiber at the latest."""
         self._use(key)
         recorded = self._state.records.get(key)
         if recorded is None:
-            self._journal.record(e.ScopeOpened(at=self._now(), key=key, kind=kind, digest=digest))
+            self._journal.record(e.ScopeOpened(at=self._now(), key=key, kind=kind, digest=digest, members=members))
         elif not isinstance(recorded, ScopeRecord) or (recorded.kind, recorded.digest) != (kind, digest):
             raise self._otherwise(key, kind)
         fiber = self.scheduler.current
