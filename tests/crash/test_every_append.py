@@ -2,6 +2,7 @@
 
 import threading
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -50,8 +51,12 @@ class World:
         self.settings.environment["CRASH_LOG"] = str(self.log)
         story.prepare(Path(self.settings.cwd))
 
-    def play(self, **crash):
-        """Play the story in one process, which may die; return the run, or None, and how many writes were begun."""
+    def tell(self, client):
+        """Start the story's run, or go on with it, to its end."""
+        return go_on(client, client.run(self.loaded, self.story.input, run_id=RUN), self.story.answers)
+
+    def play(self, act=None, **crash):
+        """Act, or play the story, in one process that may die; return the run, or None, and how many writes began."""
         opened = []
 
         def open_store(*arguments, **options):
@@ -62,8 +67,7 @@ class World:
             patched.setattr(clients, "open_store", open_store)
             with Client(self.settings) as client:
                 try:
-                    view = client.run(self.loaded, self.story.input, run_id=RUN)
-                    return go_on(client, view, self.story.answers), opened[0].writes
+                    return (act or self.tell)(client), opened[0].writes
                 except Crash:
                     return None, opened[0].writes
 
@@ -96,6 +100,10 @@ class World:
 clients_open_store = clients.open_store
 
 
+def called(name):
+    return next(story for story in STORIES if story.name == name)
+
+
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
 def test_a_crash_at_any_write_changes_nothing_about_the_outcome(story, when, tmp_path, monkeypatch):
@@ -107,4 +115,64 @@ def test_a_crash_at_any_write_changes_nothing_about_the_outcome(story, when, tmp
         world = World(story, tmp_path / str(number), monkeypatch)
         view, begun = world.play(**{when: number})
         assert begun == number if view is None else number > writes - SPARE  # it really died there
+        if view is None and when == "after":
+            view, _ = world.play(before=2 + number % 4)  # dies once more on the way back
         world.check(view or world.play()[0])
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("name", ["notes written", "folders approved", "signed", "deployed everywhere"])
+def test_a_crash_at_any_write_of_a_cancellation_leaves_it_to_be_done(name, when, tmp_path, monkeypatch):
+    story = called(name)
+
+    def begin(client):
+        return client.run(world.loaded, story.input, run_id=RUN)
+
+    def cancel(client):
+        return client.cancel(RUN, reason="no need")
+
+    writes = 0
+    for number in range(20):
+        world = World(story, tmp_path / str(number), monkeypatch)
+        assert world.play(begin)[0].status == "waiting"
+        view, writes = world.play(cancel, **({when: number} if number else {}))
+        if view is None:
+            with Client(world.settings) as client:
+                view = client.get(RUN)
+                if (when, number) == ("before", 1):  # the request has not reached the inbox
+                    assert view.status == "waiting"
+                    view = cancel(client)
+                elif view.status != "cancelled":
+                    view = client.resume(RUN).run
+        assert (view.status, view.exit_code, view.waits) == ("cancelled", 50, ())
+        with Client(world.settings) as client:
+            assert client.waits() == []
+            ends = [entry for entry in client.inspect(RUN).entries if entry["entry"] == "run_cancelled"]
+        assert [(end["actor"], end["reason"]) for end in ends] == [("ann", "no need")]
+        if number and writes < number:
+            break
+    assert writes >= 3
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_crash_at_any_write_of_a_retry_leaves_a_run_that_completes(when, tmp_path, monkeypatch):
+    story = replace(called("notes written"), input={"output": "later/my notes.md"}, files={}, value={
+        "result": {"status": "written", "path": "later/my notes.md"}})  # fmt: skip
+
+    def retry(client):
+        return client.retry(RUN) if client.get(RUN).status == "failed" else client.resume(RUN).run
+
+    writes = 0
+    for number in range(20):
+        world = World(story, tmp_path / str(number), monkeypatch)
+        assert world.play()[0].status == "failed"
+        (Path(world.settings.cwd) / "later").mkdir()
+        view, writes = world.play(retry, **({when: number} if number else {}))
+        if view is None and world.play(lambda client: client.get(RUN))[0].status != "completed":
+            view, _ = world.play(retry)
+        with Client(world.settings) as client:
+            assert (client.get(RUN).status, client.get(RUN).value) == ("completed", story.value)
+        assert (Path(world.settings.cwd) / "later" / "my notes.md").read_text().startswith("# Release notes\n")
+        if number and writes < number:
+            break
+    assert writes >= 3

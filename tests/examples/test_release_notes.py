@@ -117,8 +117,8 @@ def test_a_revision_without_a_comment_is_refused_and_the_draft_still_waits(clien
 
 
 def test_a_folder_that_is_no_repository_fails_with_what_git_says(client, notes, cwd):
-    git_says = "fatal: not a git repository (or any of the parent directories): .git"
-    assert failure(client.run(notes, {})) == f"the history of `.` cannot be read: {git_says}"
+    git_says = "fatal: not a git repository (or any"  # the rest depends on where the file system begins
+    assert failure(client.run(notes, {})).startswith(f"the history of `.` cannot be read: {git_says}")
     odd = "-C; $(touch pwned)"
     says = f"fatal: cannot change to '{odd}': No such file or directory"
     assert failure(client.run(notes, {"repository": odd})) == f"the history of `{odd}` cannot be read: {says}"
