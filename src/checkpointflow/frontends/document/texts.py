@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TypeAlias
 
 from checkpointflow.expressions import (
@@ -65,7 +65,7 @@ class Texts:
         if expression is None:
             text, scope = str(step.fields["items"]), self._scopes.of_step(step)
             expression = self._expressions[path] = parse_bare_or_wrapped(text, scope)
-        return expression.evaluate(context)
+        return _lasting(expression.evaluate, [expression])(context)
 
     def template(self, step: Step, text: str, path: Path) -> Template:
         """Return the template of a text that a step uses, by the path where it stands."""
@@ -88,7 +88,8 @@ class Texts:
 
         def compiled(part: JsonValue) -> Render:
             if isinstance(part, str):
-                return parse_template(part, scope).render
+                template = parse_template(part, scope)
+                return _lasting(template.render, [one for one in template.parts if isinstance(one, Expression)])
             if isinstance(part, dict):
                 return _rendered_object({key: compiled(item) for key, item in part.items()})
             if isinstance(part, list):
@@ -96,6 +97,18 @@ class Texts:
             return lambda _context: part
 
         return compiled(value)
+
+
+def _lasting(render: Render, expressions: Iterable[Expression]) -> Render:
+    """Give a render that reads `steps` as a whole a copy of it: what it returns may be kept while steps go on."""
+    paths = [reference.path for expression in expressions for reference in expression.references]
+    if ("steps",) not in paths:
+        return render
+    return lambda context: render({**context, "steps": _copied(context["steps"])})
+
+
+def _copied(states: JsonValue) -> JsonValue:
+    return dict(states) if isinstance(states, dict) else states
 
 
 def _rendered_object(fields: Mapping[str, Render]) -> Render:

@@ -62,4 +62,4 @@ async def run_sub(frame: Frame, run: Run, document: Document, inputs: JsonValue)
     ended = await run_document(inner)
     if "result" in ended:
         return ended["result"]
-    return ended.get("outputs", inner.completed)
+    return ended.get("outputs", inner.value())
