@@ -256,11 +256,11 @@ def _ending(perform: Perform, attempt: _Attempt) -> Ending:
         return Unseen("connection_lost", _record("ERR_STEP_FAILED", str(error), {"connection": True}))
     except CheckpointflowError as error:
         return Failed(error_record(error)) if error.exit_code in (10, 20, 30) else Broken(error)
-    except Exception as error:
+    except BaseException as error:  # a SystemExit must not end this thread in silence: the drive would wait for ever
         return _failure(call, error)
 
 
-def _failure(call: StepCall | LocalEffect, error: Exception) -> Ending:
+def _failure(call: StepCall | LocalEffect, error: BaseException) -> Ending:
     """An exception of user code is the step's failure; one of a step kind of ours is a defect."""
     if not isinstance(call, LocalEffect):
         return Broken(error)

@@ -231,6 +231,7 @@ class RunState:
         record.in_doubt = entry.in_doubt
         record.deaths = record.deaths + 1 if entry.cause == "holder_died" else 0
         record.undone = entry.cause in ("stopped", "cancelled") and not entry.in_doubt
+        record.was_stopped = False
         record.retry_at = None
 
     def _decide(self, record: StepRecord, entry: e.StepDecided) -> None:
