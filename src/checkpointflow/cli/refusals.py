@@ -74,6 +74,8 @@ def next_actions(error: CheckpointflowError, door: Door, view: RunView | None) -
         return [action("See what can be said", ["cpf", *([door.command] if door.command else []), "--help"])]
     if isinstance(error, FileExistsAlreadyError):
         return [action("Write over it", door.again("--force"))]
+    if isinstance(error, PersistenceError) and door.run_id is not None:
+        return [action("Go on once the store can be used again", ["cpf", "resume", "--run-id", door.run_id])]
     if isinstance(error, PersistenceError) or (isinstance(error, CommandInterruptedError) and view is None):
         return [action("Try again", door.again())]
     if view is not None:
