@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
 
-from checkpointflow.cli import refusals
 from checkpointflow.cli.arguments import EVERYWHERE
 from checkpointflow.cli.door import COMMANDS
 from checkpointflow.errors import CheckpointflowError
@@ -254,7 +253,6 @@ def error_classes(root: type[CheckpointflowError] = CheckpointflowError) -> Iter
 
 def errors_page() -> str:
     """Return the page on errors."""
-    assert issubclass(refusals.CommandInterruptedError, CheckpointflowError)  # the one class outside errors.py
     parts = []
     for number, title in EXIT_CODES.items():
         rows = [

@@ -254,7 +254,7 @@ class Client:
         if delivery.outcome == "settled":
             settled = self._store.head(run).status
             raise RunSettledError(f"run `{run}` has {settled} already; there is nothing to cancel", run_id=run)
-        waited = 0.0
+        waited, warnings = 0.0, list[str]()
         while not self._store.head(run).is_settled:
             try:
                 hold = self._store.acquire(run, self._own(), at=self._clock.now())
@@ -268,8 +268,8 @@ class Client:
                 self._pause.wait(FOLLOW_SECONDS)
                 waited += FOLLOW_SECONDS
             else:
-                self._drive_held(_Undriven(), hold)
-        return self.get(run)
+                warnings = self._drive_held(_Undriven(), hold)
+        return self._view(run, warnings=warnings)
 
     def retry(self, run_id: str, *, reason: str | None = None, follow: bool = True) -> RunView:
         """Go on with a failed run: the failed step starts anew, at attempt 1, and what it had cancelled goes on.

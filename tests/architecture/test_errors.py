@@ -9,8 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from architecture.pages import ROOT
-from checkpointflow.cli import refusals
-from checkpointflow.errors import CheckpointflowError, InternalError, exit_code_of
+from checkpointflow.errors import CheckpointflowError, CommandInterruptedError, InternalError, exit_code_of
 
 EXIT_CODES = {10, 20, 30, 60, 70, 80, 90}
 SHOWN = (ROOT / "docs" / "reference" / "errors.md").read_text(encoding="utf-8")
@@ -36,7 +35,7 @@ def test_no_two_classes_share_a_code() -> None:
 @pytest.mark.parametrize("cls", CLASSES)
 def test_every_class_has_a_code_and_an_exit_code_of_the_table(cls: type[CheckpointflowError]) -> None:
     assert re.fullmatch(r"ERR_[A-Z]+(_[A-Z]+)*", cls.code)
-    is_interruption = cls is refusals.CommandInterruptedError
+    is_interruption = cls is CommandInterruptedError
     assert cls.exit_code in ({130} if is_interruption else EXIT_CODES)
 
 

@@ -9,6 +9,7 @@ from checkpointflow.cli.actions import action
 from checkpointflow.cli.envelope import Envelope
 from checkpointflow.errors import (
     CheckpointflowError,
+    CommandInterruptedError,
     DocumentError,
     FileExistsAlreadyError,
     FileMissingError,
@@ -24,14 +25,6 @@ from checkpointflow.values import JsonObject, JsonValue
 if TYPE_CHECKING:
     from checkpointflow.cli.door import Door
     from checkpointflow.views import RunView
-
-
-class CommandInterruptedError(CheckpointflowError):
-    """Ctrl-C ended a command that was not driving a run any more, or not yet."""
-
-    code = "ERR_INTERRUPTED"
-    exit_code = 130
-    retryable = True
 
 
 def refusal(error: CheckpointflowError, door: Door) -> Envelope:
