@@ -185,6 +185,7 @@ def test_stop_ends_the_effects_of_siblings(tmp_path: Path) -> None:
     ran = run(tmp_path, steps, files={"log": ""})
     assert ran.result == ["failed", 3]
     assert ran.log == ["begun"]
+    assert ran.warnings == ['`p["l"]/a` was stopped while it ran, so nobody knows what it did']
     assert [(entry["key"], entry["cause"]) for entry in ran.entries("step_interrupted")] == [('p["l"]/a', "stopped")]
 
 

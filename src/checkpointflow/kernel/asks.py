@@ -146,7 +146,13 @@ class JournaledRun:
         return WaitAsk(self._driver, self._key(name), request)
 
     def sleep(self, name: str, until: datetime | timedelta) -> SleepAsk:
-        """Ask for a sleep."""
+        """Ask for a sleep.
+
+        Raises:
+            WorkflowCodeError: the instant has no time zone.
+        """
+        if isinstance(until, datetime) and until.tzinfo is None:
+            raise WorkflowCodeError(f"`{name}` sleeps until an instant without a time zone; give it one, such as UTC")
         return SleepAsk(self._driver, self._key(name), until)
 
     def note(self, name: str, kind: str, value: Callable[[], JsonValue]) -> JsonValue:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
-from checkpointflow.errors import CheckpointflowError, StepTimeoutError
+from checkpointflow.errors import CheckpointflowError, EngineLimitError, StepTimeoutError
 from checkpointflow.kernel.ids import RunId, StepKey
 from checkpointflow.kernel.run import LocalEffect, StepCall, StepResult
 from checkpointflow.values import JsonObject, JsonValue, checked
@@ -162,7 +162,12 @@ class ThreadExecutor:
         """Begin an attempt in a thread."""
         attempt = _Attempt(effect, time.monotonic())
         self._going[effect.context.key] = attempt
-        threading.Thread(target=self._run, args=(attempt,), name=f"step {effect.context.key}", daemon=True).start()
+        context = effect.context
+        try:
+            threading.Thread(target=self._run, args=(attempt,), name=f"step {context.key}", daemon=True).start()
+        except RuntimeError:
+            error = EngineLimitError("this process cannot start another thread; limit what goes on beside each other")
+            self._ended.put(Finished(context.key, context.attempt, Broken(error)))
 
     def stop(self, key: StepKey) -> None:
         """Ask an attempt to end."""

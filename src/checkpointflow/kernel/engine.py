@@ -11,7 +11,6 @@ from typing import Literal, NoReturn, TypeAlias
 from checkpointflow.clock import Clock
 from checkpointflow.errors import (
     CheckpointflowError,
-    PersistenceError,
     RunNotFailedError,
     WorkflowCodeError,
     is_of_the_run,
@@ -150,8 +149,6 @@ class _Drive:
                 return DriveOutcome(status, [])
             self._take_over()
             return self._until_done()
-        except PersistenceError:
-            raise
         except BaseException:
             self._give_up()
             raise
