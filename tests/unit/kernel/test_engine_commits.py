@@ -242,7 +242,6 @@ def test_an_error_of_ours_names_the_step_that_could_not_be_performed():
     assert error.step_key == "b"
 
 
-@pytest.mark.xfail(strict=True, reason="a PersistenceError is taken for one of the store of runs: nothing is released")
 def test_an_effect_that_cannot_write_its_files_leaves_the_run_released_too():
     world = World()
     with pytest.raises(StoreUnavailable):
@@ -250,7 +249,6 @@ def test_an_effect_that_cannot_write_its_files_leaves_the_run_released_too():
     assert world.is_free()
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="what ended together with a broken effect is lost")
 def test_what_ended_together_with_a_broken_effect_is_recorded():
     async def flow(run):
         scope = run.scope("fan", "parallel")

@@ -72,7 +72,6 @@ def test_a_sleep_may_name_its_instant_and_one_in_the_past_is_over_at_once():
     assert "timer_fired back" in world.journal()
 
 
-@pytest.mark.xfail(strict=True, raises=TypeError, reason="an instant without a zone breaks the drive behind its commit")
 def test_an_instant_without_a_zone_is_an_error_of_the_workflow():
     world = World()
     naive = world.clock.now().replace(tzinfo=None) + timedelta(hours=1)

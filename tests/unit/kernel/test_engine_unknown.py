@@ -201,7 +201,6 @@ def test_when_a_sibling_is_stopped_nobody_is_asked(once):
     assert world.waits() == []
 
 
-@pytest.mark.xfail(strict=True, reason="no warning is given about what was stopped or cancelled with unknown outcome")
 @pytest.mark.parametrize("how", ["cancelled", "stopped"])
 def test_an_effect_that_was_ended_is_a_warning(how):
     world = World()
