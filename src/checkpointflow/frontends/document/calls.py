@@ -138,5 +138,5 @@ def _placed(
     frame: Frame, step: Step, text: str, path: Path, shell: str, first: int
 ) -> tuple[ShellText, list[Expression]]:
     template = frame.texts.template(step, text, path)
-    expressions = [part for part in template.parts if isinstance(part, Expression)]
-    return place_values(shell_parts(template), shell=shell, first=first), expressions
+    shell_text = frame.texts.shell_text(path, lambda: place_values(shell_parts(template), shell=shell, first=first))
+    return shell_text, [part for part in template.parts if isinstance(part, Expression)]

@@ -16,6 +16,7 @@ from checkpointflow.expressions import (
 )
 from checkpointflow.frontends.document.model import Document, Path, Step
 from checkpointflow.frontends.document.scopes import Inside, Scopes
+from checkpointflow.frontends.document.shell import ShellText
 from checkpointflow.values import JsonObject, JsonValue
 
 Context: TypeAlias = Mapping[str, JsonValue]
@@ -28,12 +29,18 @@ class Texts:
     Rendering raises ExpressionError.
     """
 
-    def __init__(self, document: Document) -> None:
-        self._document = document
+    def __init__(self, document: Document, known: dict[int, Texts] | None = None) -> None:
+        self._known = {} if known is None else known
+        self._known[id(document)] = self
         self._scopes = Scopes(document)
         self._renders: dict[Path, Render] = {}
         self._templates: dict[Path, Template] = {}
         self._expressions: dict[Path, Expression] = {}
+        self._shell_texts: dict[Path, ShellText] = {}
+
+    def of(self, document: Document) -> Texts:
+        """Return the texts of a document of the same definition, the same ones each time."""
+        return self._known.get(id(document)) or Texts(document, self._known)
 
     def value(self, step: Step, *place: str | int, context: Context, inside: Inside = "") -> JsonValue:
         """Return what stands at a place below a step, every text in it rendered, deeply."""
@@ -75,6 +82,13 @@ class Texts:
             scope = self._scopes.of_defaults() if of_defaults else self._scopes.of_step(step)
             template = self._templates[path] = parse_template(text, scope)
         return template
+
+    def shell_text(self, path: Path, place: Callable[[], ShellText]) -> ShellText:
+        """Return a command's text with its values placed, which is done once."""
+        placed = self._shell_texts.get(path)
+        if placed is None:
+            placed = self._shell_texts[path] = place()
+        return placed
 
     def output(self, name: str, text: str) -> Expression:
         """Return the expression of an output's `from`."""
