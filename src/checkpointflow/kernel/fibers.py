@@ -216,6 +216,8 @@ class Scheduler:
         fiber.is_cancelled = True
         error = WorkflowCodeError(f"`{fiber.key}` was cancelled")
         self._cancelled(fiber)
+        for ask in list(fiber.asks.values()):
+            ask.reject(error)  # another fiber may await it, too
         self._close(fiber)
         self._end(fiber, error)
         fiber.reject(error)

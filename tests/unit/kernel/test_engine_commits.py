@@ -10,8 +10,9 @@ from checkpointflow.errors import (
     UnknownKindError,
 )
 from checkpointflow.kernel import entries as e
+from checkpointflow.kernel.effects import Finished
 from checkpointflow.kernel.engine import Surroundings, drive
-from checkpointflow.kernel.ids import RunId
+from checkpointflow.kernel.ids import RunId, StepKey
 from checkpointflow.kernel.store import Hold
 from checkpointflow.testing.crashing import Crash
 from unit.kernel.driving import (
@@ -21,6 +22,7 @@ from unit.kernel.driving import (
     World,
     before,
     before_release,
+    behind,
     breaks,
     call,
     event,
@@ -148,6 +150,45 @@ def test_if_a_commit_fails_the_drive_is_abandoned_at_once_and_the_next_goes_on_f
         world.drive(three_steps, ambush=before(name, unavailable))
     world.face.die()
     assert world.drive(three_steps).status == "completed"
+    assert world.result() == ["a", "b", "c"]
+
+
+TWICE = pytest.mark.xfail(
+    strict=True, reason="facts of a commit that was written, but not confirmed, are written again"
+)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "step_started a",
+        pytest.param("step_completed a", marks=TWICE),
+        pytest.param("step_completed b", marks=TWICE),
+        "run_completed",
+    ],
+)
+def test_a_commit_that_was_written_but_not_confirmed_is_not_written_again(name):
+    world = World()
+    with pytest.raises(StoreUnavailable):
+        world.drive(three_steps, aftermath=behind(name, unavailable))
+    world.face.die()
+    world.drive(three_steps)
+    assert [x.key for x in world.entries() if isinstance(x, e.StepCompleted)] == ["a", "b", "c"]
+    assert world.result() == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("name", ["step_started a 1", "step_completed a"])
+def test_an_observer_that_fails_leaves_the_run_released_with_its_facts(name):
+    world = World()
+
+    def observer(entries, _position):
+        if shown(entries[0]) == name:
+            raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        world.drive(three_steps, observer=observer)
+    assert world.is_free()
+    world.drive(three_steps)
     assert world.result() == ["a", "b", "c"]
 
 
@@ -329,6 +370,20 @@ def test_giving_up_heeds_a_cancellation_that_came_before_the_release():
         world.drive(flow, ambush=before_release(world.cancel))
     assert world.journal()[-1] == "run_cancelled"
     assert world.is_free()
+
+
+def test_an_end_of_an_attempt_that_is_none_of_ours_is_not_recorded():
+    world = World()
+
+    def strays():
+        world.executor.stray += [
+            Finished(StepKey("a"), 7, ok("another attempt")),
+            Finished(StepKey("nobody"), 1, ok("another step")),
+        ]
+
+    world.drive(three_steps, meanwhile=[strays])
+    assert world.result() == ["a", "b", "c"]
+    assert "step_completed nobody" not in world.journal()
 
 
 # -- conflicts -------------------------------------------------------------------------------------

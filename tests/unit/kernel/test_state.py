@@ -209,6 +209,16 @@ def test_a_step_that_was_stopped_is_so_after_reopening_until_it_goes_on():
     assert (asked.was_stopped, asked.in_doubt, asked.undone) == (False, True, False)
 
 
+def test_of_a_step_stopped_between_two_attempts_everything_is_known():
+    entries = [samples.started(), started(), failed(AT), interrupted("stopped"), samples.failed()]
+    assert fold(entries).stopped_keys() == []
+    record = fold([*entries, reopened()]).records[S]
+    assert (record.undone, record.was_stopped, record.failures) == (False, False, 1)
+    running = [samples.started(), started(), interrupted("stopped")]
+    doubtful = [samples.started(), started(), interrupted("timeout", in_doubt=True), interrupted("stopped")]
+    assert fold(running).stopped_keys() == fold(doubtful).stopped_keys() == ["s"]
+
+
 def test_what_a_reopened_run_asks_for_anew_is_what_failed_and_what_that_ended():
     entries = [
         samples.started(),
