@@ -126,6 +126,12 @@ def test_on_timeout_may_leave_out_next_and_outputs(tmp_path: Path, instead: str,
     assert ran.result == {"status": "completed", "outputs": outputs}
 
 
+def test_outputs_of_an_expiry_are_what_they_were_then(tmp_path: Path) -> None:
+    ran = waiting(tmp_path, ", timeout_seconds: 60, on_timeout: {outputs: ['${steps}']}").pass_time(60)
+    pending = {"status": "pending", "outputs": None}
+    assert ran.result == {"status": "completed", "outputs": [{"w": pending, "e": pending}]}
+
+
 def test_after_expiry_without_next_the_steps_own_next_is_taken(tmp_path: Path) -> None:
     steps = f"""
 - {{id: w, {GATE}, event_name: go, timeout_seconds: 60, on_timeout: {{outputs: 1}}, next: other}}

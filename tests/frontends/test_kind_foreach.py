@@ -56,6 +56,21 @@ def test_the_item_is_seen_everywhere_in_the_body_and_as_in_1_x_below_inputs(tmp_
     assert ran.result == [{"c": {"n": 1, "i": 0}}, {"s": {"a": 2, "i": 1, "k": "k"}, "c": {"n": 2, "i": 1}}]
 
 
+def test_items_stay_what_they_were_while_other_steps_go_on(tmp_path: Path) -> None:
+    steps = f"""
+- {{id: p, kind: parallel, branches: [{{start_at: f}}, {{start_at: s}}]}}
+- {{id: e, kind: end, result: "${{steps.f.outputs.iterations[0].v.s}}"}}
+- {{id: s, {GATE}, event_name: s}}
+- id: f
+  kind: foreach
+  items: "[steps]"
+  body:
+  - {{id: g, {GATE}, event_name: g}}
+  - {{id: v, kind: set, values: {{s: "${{item.s.status}}"}}}}
+"""
+    assert run(tmp_path, steps).answer("s").answer("g").result == "pending"
+
+
 def test_inner_items_hide_outer_ones_and_outer_ones_come_back(tmp_path: Path) -> None:
     steps = """
 - id: f
