@@ -152,6 +152,12 @@ def test_an_answer_in_time_wins_even_when_nobody_drives_before_the_deadline_has_
     assert ran.pass_time(100).result == {"status": "completed", "outputs": "in time"}
 
 
+@pytest.mark.parametrize("seconds", ["1e10", "1e12", "1e300"])
+def test_a_deadline_beyond_all_calendars_is_no_hindrance(tmp_path: Path, seconds: str) -> None:
+    ran = waiting(tmp_path, f", timeout_seconds: {seconds}")
+    assert ran.pass_time(1e9).answer("go", 1).result == {"status": "completed", "outputs": 1}
+
+
 @pytest.mark.parametrize(("more", "head"), [(", timeout_seconds: 0", ""), ("", "defaults: {timeout_seconds: 5}")])
 def test_0_and_the_default_of_effects_set_no_deadline(tmp_path: Path, more: str, head: str) -> None:
     assert waiting(tmp_path, more, head=head).pass_time(10_000_000).open == ["w"]
