@@ -185,6 +185,13 @@ def test_stop_closes_the_waits_of_the_others_and_keeps_finished_records(tmp_path
     assert sorted(entry["key"] for entry in ran.entries("event_received")) == ["f[1]/w", "f[2]/w"]
 
 
+def test_nothing_of_stopped_iterations_is_left_when_the_run_goes_on(tmp_path: Path) -> None:
+    fails = "{id: x, kind: end, if: 'steps.w.outputs == 0', fail: stop}"
+    steps = body(f"{{id: w, {GATE}, event_name: go}}, {fails}", ", max_parallel: 3, on_error: {next: after}")
+    ran = run(tmp_path, steps + f"\n- {{id: after, {GATE}, event_name: after}}", NUMBERS).answer("f[1]/w", 0)
+    assert ran.open == ["after"]
+
+
 def test_continue_keeps_going_and_shows_the_error_beside_what_completed(tmp_path: Path) -> None:
     ran = run(tmp_path, body(FAILING, ", on_item_error: continue"), NUMBERS)
     errors = [{"code": "ERR_STEP_FAILED", "message": f"no {n}", "details": {}} for n in range(5)]
