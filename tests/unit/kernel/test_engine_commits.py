@@ -10,7 +10,7 @@ from checkpointflow.errors import (
     UnknownKindError,
 )
 from checkpointflow.kernel import entries as e
-from checkpointflow.kernel.effects import Finished
+from checkpointflow.kernel.effects import Broken, Finished
 from checkpointflow.kernel.engine import Surroundings, drive
 from checkpointflow.kernel.ids import RunId, StepKey
 from checkpointflow.kernel.store import Hold
@@ -153,20 +153,7 @@ def test_if_a_commit_fails_the_drive_is_abandoned_at_once_and_the_next_goes_on_f
     assert world.result() == ["a", "b", "c"]
 
 
-TWICE = pytest.mark.xfail(
-    strict=True, reason="facts of a commit that was written, but not confirmed, are written again"
-)
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "step_started a",
-        pytest.param("step_completed a", marks=TWICE),
-        pytest.param("step_completed b", marks=TWICE),
-        "run_completed",
-    ],
-)
+@pytest.mark.parametrize("name", ["step_started a", "step_completed a", "step_completed b", "run_completed"])
 def test_a_commit_that_was_written_but_not_confirmed_is_not_written_again(name):
     world = World()
     with pytest.raises(StoreUnavailable):
@@ -178,17 +165,16 @@ def test_a_commit_that_was_written_but_not_confirmed_is_not_written_again(name):
 
 
 @pytest.mark.parametrize("name", ["step_started a 1", "step_completed a"])
-def test_an_observer_that_fails_leaves_the_run_released_with_its_facts(name):
-    world = World()
+def test_an_observer_that_fails_breaks_no_run_and_is_told_no_more(name):
+    world, told = World(), []
 
     def observer(entries, _position):
-        if shown(entries[0]) == name:
+        told.append(shown(entries[0]))
+        if told[-1] == name:
             raise BrokenPipeError
 
-    with pytest.raises(BrokenPipeError):
-        world.drive(three_steps, observer=observer)
-    assert world.is_free()
-    world.drive(three_steps)
+    assert world.drive(three_steps, observer=observer).status == "completed"
+    assert told[-1] == name
     assert world.result() == ["a", "b", "c"]
 
 
@@ -288,6 +274,18 @@ def test_an_effect_that_cannot_write_its_files_leaves_the_run_released_too():
     with pytest.raises(StoreUnavailable):
         world.drive(three_steps, {"b": [breaks(StoreUnavailable("the output folder is in the way"))]})
     assert world.is_free()
+
+
+@pytest.mark.parametrize(("once", "status"), [(True, "waiting"), (False, "completed")])
+def test_an_effect_that_began_and_whose_outcome_was_not_kept_is_asked_about_if_it_runs_once(once, status):
+    async def flow(run):
+        return {"result": await output(run, "pay", once=once)}
+
+    world = World()
+    with pytest.raises(StoreUnavailable):
+        world.drive(flow, {"pay": [Broken(StoreUnavailable("the disk is full"), has_begun=True)]})
+    assert world.journal()[-1].startswith("step_interrupted pay outcome_lost")
+    assert world.drive(flow).status == status
 
 
 def test_what_ended_together_with_a_broken_effect_is_recorded():
