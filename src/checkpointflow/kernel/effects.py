@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
-from checkpointflow.errors import CheckpointflowError, StepTimeoutError
+from checkpointflow.errors import CheckpointflowError, StepTimeoutError, is_of_the_run
 from checkpointflow.kernel.ids import RunId, StepKey
 from checkpointflow.kernel.run import LocalEffect, StepCall, StepResult
 from checkpointflow.values import JsonObject, JsonValue, checked
@@ -255,7 +255,7 @@ def _ending(perform: Perform, attempt: _Attempt) -> Ending:
     except OutcomeLost as error:
         return Unseen("connection_lost", _record("ERR_STEP_FAILED", str(error), {"connection": True}))
     except CheckpointflowError as error:
-        return Failed(error_record(error)) if error.exit_code in (10, 20, 30) else Broken(error)
+        return Failed(error_record(error)) if is_of_the_run(error) else Broken(error)
     except Exception as error:
         return _failure(call, error)
 
