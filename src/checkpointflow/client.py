@@ -32,7 +32,7 @@ from checkpointflow.errors import (
 from checkpointflow.kernel import entries as e
 from checkpointflow.kernel import ids
 from checkpointflow.kernel.engine import Interrupt, Surroundings, drive, reopen
-from checkpointflow.kernel.ids import EventId, RunId, StepKey, WaitId
+from checkpointflow.kernel.ids import EventId, HolderId, RunId, StepKey, WaitId
 from checkpointflow.kernel.journal import Observer
 from checkpointflow.kernel.run import Run, Workflow
 from checkpointflow.kernel.scope import last_name
@@ -101,6 +101,8 @@ class Client:
         self._on_created = on_created or (lambda _run_id: None)
         self._store: Store = open_store(settings.home, clock=self._clock, durability=settings.durability)
         self._pause = threading.Event()
+        self._holder: HolderId | None = None
+        self._driven: RunId | None = None
 
     def __enter__(self) -> Client:
         """Return the client itself."""
@@ -172,9 +174,7 @@ class Client:
         started = self._started(loaded, digest, checked, labels or {})
         chosen = ids.new_run_id(started.at) if run_id is None else _chosen_id(run_id)
         try:
-            hold = self._store.create(
-                chosen, [started], holder=self._store.holder(), definition=(digest, loaded.definition)
-            )
+            hold = self._store.create(chosen, [started], holder=self._own(), definition=(digest, loaded.definition))
         except RunExistsError:
             attached = self._attached(chosen, digest, checked)
             if attached is None:
@@ -257,10 +257,10 @@ class Client:
         if delivery.outcome == "settled":
             settled = self._store.head(run).status
             raise RunSettledError(f"run `{run}` has {settled} already; there is nothing to cancel", run_id=run)
-        waited = 0.0
+        waited, warnings = 0.0, list[str]()
         while not self._store.head(run).is_settled:
             try:
-                hold = self._store.acquire(run, self._store.holder(), at=self._clock.now())
+                hold = self._store.acquire(run, self._own(), at=self._clock.now())
             except RunHeldError:
                 if waited >= timeout_seconds:
                     raise ConcurrencyError(
@@ -271,8 +271,8 @@ class Client:
                 self._pause.wait(FOLLOW_SECONDS)
                 waited += FOLLOW_SECONDS
             else:
-                drive(_Undriven(), hold, self._surroundings())
-        return self.get(run)
+                warnings = self._drive_held(_Undriven(), hold)
+        return self._view(run, warnings=warnings)
 
     def retry(self, run_id: str, *, reason: str | None = None, follow: bool = True) -> RunView:
         """Go on with a failed run: the failed step starts anew, at attempt 1, and what it had cancelled goes on.
@@ -287,14 +287,12 @@ class Client:
             status = status_of(head, self._store.holder_of(run))
             raise RunNotFailedError(f"run `{run}` is {status}; only a failed run can be retried", run_id=run)
         workflow = self._workflow(head)
-        hold = self._store.acquire(run, self._store.holder(), at=self._clock.now())
-        world = self._surroundings()
-        reopen(hold, world, reason)
+        hold = self._store.acquire(run, self._own(), at=self._clock.now())
+        reopen(hold, self._surroundings(), reason)
         if not follow:
             self._store.commit(hold, self._store.head(run).length, [], release=True)
             return self.get(run)
-        outcome = drive(workflow, hold, world)
-        return self._view(run, warnings=outcome.warnings)
+        return self._view(run, warnings=self._drive_held(workflow, hold))
 
     def decide(
         self,
@@ -425,17 +423,29 @@ class Client:
                 hold = self._acquired(run_id)
             if hold is not None:
                 head = self._store.head(run_id)
-                outcome = drive(self._opened(head, hold), hold, self._surroundings())
-                warnings = outcome.warnings
+                warnings = self._drive_held(self._opened(head, hold), hold)
                 break
             if self._interrupt.is_asked:
                 break
             self._pause.wait(FOLLOW_SECONDS)
         return self._view(run_id, warnings=warnings)
 
+    def _drive_held(self, workflow: Workflow, hold: Hold) -> list[str]:
+        """Drive a run that this process holds, and return what deserves a word."""
+        self._driven = hold.run_id
+        try:
+            return drive(workflow, hold, self._surroundings()).warnings
+        finally:
+            self._driven = None
+
+    def _own(self) -> HolderId:
+        """Return this process's holder id, and remember it."""
+        self._holder = self._store.holder()
+        return self._holder
+
     def _acquired(self, run_id: RunId) -> Hold | None:
         try:
-            return self._store.acquire(run_id, self._store.holder(), at=self._clock.now())
+            return self._store.acquire(run_id, self._own(), at=self._clock.now())
         except RunHeldError:
             return None
 
@@ -681,13 +691,14 @@ class Client:
     # -- inside: looking -------------------------------------------------------------------------
 
     def _stand(self, run_id: RunId) -> tuple[RunHead, HolderInfo | None]:
-        """Return a run's head and holder as they were at one moment."""
+        """Return a run's head and holder as they were at one moment; a drive that we had to abandon holds no more."""
         head = self._store.head(run_id)
         while True:
             holder = self._store.holder_of(run_id)
             again = self._store.head(run_id)
             if again.length == head.length:
-                return head, holder
+                is_left = holder is not None and holder.holder == self._holder and self._driven != run_id
+                return head, None if is_left else holder
             head = again
 
     def _view(self, run_id: RunId, *, warnings: Iterable[str] = ()) -> RunView:

@@ -324,6 +324,17 @@ class EngineLimitError(UnsupportedError):
     code = "ERR_ENGINE_LIMIT"
 
 
+# -- 130: Ctrl-C ---------------------------------------------------------------------------------
+
+
+class CommandInterruptedError(CheckpointflowError):
+    """Ctrl-C ended a command that was not driving a run any more, or not yet."""
+
+    code = "ERR_INTERRUPTED"
+    exit_code = 130
+    retryable = True
+
+
 # -- 90: a defect of ours --------------------------------------------------------------------------
 
 

@@ -51,6 +51,15 @@ def fingerprint_text(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+def copied(value: JsonValue) -> JsonValue:
+    """Return a deep copy of a JSON value."""
+    if isinstance(value, dict):
+        return {key: copied(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [copied(item) for item in value]
+    return value
+
+
 def checked(value: object, what: str = "value") -> JsonValue:
     """Return a deep copy of a value made of JSON only, so that later changes by its owner do not show.
 

@@ -21,8 +21,10 @@ def main(argv: Sequence[str]) -> int:
     """Run one command, print its envelope to stdout, and return its exit code; nothing is raised."""
     if list(argv) == ["--version"]:
         return _version()
-    from checkpointflow.cli.door import main as open_door
-
+    try:
+        from checkpointflow.cli.door import main as open_door
+    except KeyboardInterrupt:
+        from checkpointflow.cli.door import leave as open_door
     return open_door(list(argv))
 
 

@@ -30,11 +30,21 @@ def main(argv: list[str]) -> int:
     try:
         envelope = _answer(door)
         text = envelope.rendered(door.command, door.form)
+    except KeyboardInterrupt:
+        return leave(argv)
     except Exception as error:  # the one blanket: whatever this is, it is a defect, and the caller gets an envelope
         door.trace()
         envelope = refusals.defect(error, door)
         text = envelope.rendered(door.command, door.form)
     return _put(door, envelope, text)
+
+
+def leave(argv: list[str]) -> int:
+    """Print the answer to a Ctrl-C that came too early or too late for everything else; return its exit code."""
+    door = Door(argv)
+    door.command = next(iter(word for word in argv if word in COMMANDS), "")
+    envelope = refusals.interrupted(door)
+    return _put(door, envelope, envelope.rendered(door.command, door.form))
 
 
 def _answer(door: Door) -> Envelope:
@@ -68,7 +78,8 @@ def perform(door: Door) -> Envelope:
     """
     words = door.words
     if not words:
-        streams.say(_overview())
+        if not door.quiet:
+            streams.say(_overview())
         raise UsageError("`cpf` needs a command", hint="see `cpf --help`")
     if words[0] in {"--help", "-h"}:
         return Envelope(text=_overview())

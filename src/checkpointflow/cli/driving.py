@@ -69,9 +69,7 @@ def _created(door: Door, run_id: str) -> None:
 
 @contextmanager
 def _watching(door: Door) -> Iterator[Observer | None]:
-    from checkpointflow.cli.progress import progress
-
-    with progress(door) as watch:
+    with _shown(door) as watch:
         if door.form != "ndjson":
             yield watch
             return
@@ -82,6 +80,18 @@ def _watching(door: Door) -> Iterator[Observer | None]:
                 watch(entries, position)
 
         yield both
+
+
+@contextmanager
+def _shown(door: Door) -> Iterator[Observer | None]:
+    """Give what shows a drive on stderr, or None when nobody is there to see it."""
+    if door.quiet or not streams.talks_to_terminal():
+        yield None
+        return
+    from checkpointflow.cli.progress import progress
+
+    with progress(door.settings.environment) as observer:
+        yield observer
 
 
 def _stream(entries: Sequence[AnyEntry], position: int) -> None:

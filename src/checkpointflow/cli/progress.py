@@ -7,32 +7,25 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from checkpointflow.cli import streams
-
-if TYPE_CHECKING:
-    from checkpointflow.cli.door import Door
-    from checkpointflow.clock import Clock
-    from checkpointflow.kernel.entries import AnyEntry
-    from checkpointflow.kernel.journal import Observer
+from checkpointflow.cli.plain import cut, elapsed, plain
+from checkpointflow.clock import Clock, SystemClock
+from checkpointflow.kernel import entries as e
+from checkpointflow.kernel.journal import Observer
 
 REDRAW_SECONDS = 0.2
+BAR_CELLS = 8
 _COLOURS = {"done": "32", "failed": "31", "waits": "33", "again": "33", "live": "2"}
 _MARKS = {"done": "✓", "failed": "✗", "waits": "◷", "again": "↻", "live": "…"}
 
 
 @contextmanager
-def progress(door: Door) -> Iterator[Observer | None]:
-    """Give an observer that shows a drive on stderr, or None when nobody is there to see it."""
-    if door.quiet or not streams.talks_to_terminal():
-        yield None
-        return
-    from checkpointflow.clock import SystemClock
-
-    screen = Screen(SystemClock(), has_colour=_has_colour(door.settings.environment))
+def progress(environment: Mapping[str, str]) -> Iterator[Observer]:
+    """Give an observer that shows a drive on stderr, which is a terminal."""
+    screen = Screen(SystemClock(), has_colour=_has_colour(environment))
     try:
         yield screen.observe
     finally:
@@ -47,10 +40,12 @@ def _has_colour(environment: Mapping[str, str]) -> bool:
 
 @dataclass(slots=True)
 class _Scope:
-    """A scope that is open: a `foreach`, a `parallel`, a sub-workflow."""
+    """A scope that is open: a `foreach`, a `parallel`, a sub-workflow; `begun` are its members that began a step."""
 
     opened_at: datetime
+    members: int | None
     done: int = 0
+    begun: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +63,12 @@ class Board:
         self._running: dict[str, datetime] = {}
         self._scopes: dict[str, _Scope] = {}
 
-    def observe(self, entry: AnyEntry) -> Line | None:
+    def observe(self, entry: e.AnyEntry) -> Line | None:
         """Take an entry in, and return the line that it deserves, if it does."""
-        from checkpointflow.kernel import entries as e
-
         if isinstance(entry, e.StepStarted):
             self._running[entry.key] = entry.at
+            for name, scope in self._scopes.items():
+                scope.begun.update(_member(name, entry.key))
         elif isinstance(entry, e.StepCompleted):
             return self._completed(entry.key, entry.at)
         elif isinstance(entry, e.StepFailed):
@@ -82,7 +77,7 @@ class Board:
             self._running.pop(entry.key, None)
             return Line("again", f"{entry.key} was interrupted")
         elif isinstance(entry, e.ScopeOpened):
-            self._scopes[entry.key] = _Scope(entry.at)
+            self._scopes[entry.key] = _Scope(entry.at, entry.members)
         elif isinstance(entry, e.ScopeClosed):
             return self._closed(entry)
         elif isinstance(entry, e.WaitOpened):
@@ -95,9 +90,7 @@ class Board:
 
     def live(self, now: datetime) -> Line | None:
         """Return what runs now: the step that has run longest, its time, and how many others; scopes with counts."""
-        from checkpointflow.cli.plain import elapsed
-
-        parts = [f"{key}: {scope.done} done" for key, scope in self._scopes.items() if "/" not in key]
+        parts = [self._progress_of(key, scope) for key, scope in self._scopes.items() if "/" not in key]
         if self._running:
             key, since = min(self._running.items(), key=lambda item: item[1])
             parts.insert(0, f"{key} {elapsed((now - since).total_seconds())}")
@@ -105,35 +98,42 @@ class Board:
             parts.insert(1, f"and {len(self._running) - 1} more")
         return Line("live", ", ".join(parts)) if parts else None
 
-    def _completed(self, key: str, at: datetime) -> Line | None:
-        from checkpointflow.cli.plain import elapsed
+    def _progress_of(self, key: str, scope: _Scope) -> str:
+        """Members count as done when they have begun and no step of theirs runs: the last one's end is the scope's."""
+        if not scope.members:
+            return f"{key}: {scope.done} done"
+        busy = {member for running in self._running for member in _member(key, running)}
+        done = len(scope.begun - busy)
+        filled = BAR_CELLS * done // scope.members
+        return f"{key} {'█' * filled}{'░' * (BAR_CELLS - filled)} {done}/{scope.members}"
 
+    def _completed(self, key: str, at: datetime) -> Line | None:
         since = self._running.pop(key, at)
         for name, scope in self._scopes.items():
             scope.done += key.startswith((f"{name}/", f"{name}["))
         return None if "/" in key else Line("done", f"{key} {elapsed((at - since).total_seconds())}")
 
-    def _failed(self, entry: AnyEntry) -> Line:
-        from checkpointflow.kernel.entries import StepFailed
-
-        assert isinstance(entry, StepFailed)
+    def _failed(self, entry: e.StepFailed) -> Line:
         self._running.pop(entry.key, None)
         message = entry.error.get("message", "")
         if entry.retry_at is not None:
             return Line("again", f"{entry.key} is tried again: {message}")
         return Line("failed", f"{entry.key}: {message}")
 
-    def _closed(self, entry: AnyEntry) -> Line | None:
-        from checkpointflow.cli.plain import elapsed
-        from checkpointflow.kernel.entries import ScopeClosed
-
-        assert isinstance(entry, ScopeClosed)
+    def _closed(self, entry: e.ScopeClosed) -> Line | None:
         scope = self._scopes.pop(entry.key, None)
         if scope is None or "/" in entry.key:
             return None
         mark = "done" if entry.outcome == "completed" else "failed"
         took = elapsed((entry.at - scope.opened_at).total_seconds())
         return Line(mark, f"{entry.key} {took}, {scope.done} steps done")
+
+
+def _member(scope: str, key: str) -> set[str]:
+    """Return the member of a scope to which a step belongs, as a set; empty if it stands elsewhere."""
+    if not key.startswith(f"{scope}["):
+        return set()
+    return {key[len(scope) :].partition("]")[0]}
 
 
 class Screen:
@@ -149,7 +149,7 @@ class Screen:
         self._thread = threading.Thread(target=self._redraw, daemon=True)
         self._thread.start()
 
-    def observe(self, entries: Sequence[AnyEntry], _position: int) -> None:
+    def observe(self, entries: Sequence[e.AnyEntry], _position: int) -> None:
         """Show what a commit holds."""
         with self._lock:
             lines = [line for line in map(self._board.observe, entries) if line is not None]
@@ -177,8 +177,6 @@ class Screen:
             streams.say(text)
 
     def _shown(self, line: Line) -> str:
-        from checkpointflow.cli.plain import cut, plain
-
         text = cut(f"{_MARKS[line.mark]} {plain(line.text)}", _width() - 1)
         return f"\x1b[{_COLOURS[line.mark]}m{text}\x1b[0m" if self._has_colour else text
 

@@ -9,6 +9,7 @@ from checkpointflow.cli.actions import action
 from checkpointflow.cli.envelope import Envelope
 from checkpointflow.errors import (
     CheckpointflowError,
+    CommandInterruptedError,
     DocumentError,
     FileExistsAlreadyError,
     FileMissingError,
@@ -25,14 +26,6 @@ from checkpointflow.values import JsonObject, JsonValue
 if TYPE_CHECKING:
     from checkpointflow.cli.door import Door
     from checkpointflow.views import RunView
-
-
-class CommandInterruptedError(CheckpointflowError):
-    """Ctrl-C ended a command that was not driving a run any more, or not yet."""
-
-    code = "ERR_INTERRUPTED"
-    exit_code = 130
-    retryable = True
 
 
 def refusal(error: CheckpointflowError, door: Door) -> Envelope:
@@ -75,6 +68,8 @@ def next_actions(error: CheckpointflowError, door: Door, view: RunView | None) -
         return [action("See what can be said", ["cpf", *([door.command] if door.command else []), "--help"])]
     if isinstance(error, FileExistsAlreadyError):
         return [action("Write over it", door.again("--force"))]
+    if isinstance(error, PersistenceError) and door.run_id is not None:
+        return [action("Go on once the store can be used again", ["cpf", "resume", "--run-id", door.run_id])]
     if isinstance(error, PersistenceError) or (isinstance(error, CommandInterruptedError) and view is None):
         return [action("Try again", door.again())]
     if view is not None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from collections.abc import Iterable
-from typing import TextIO
+
+TYPE_CHECKING = False  # as `typing` has it, whose import would be a tenth of `cpf --version`
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import TextIO
 
 _GONE = {errno.EPIPE, errno.EINVAL, errno.EBADF}
 _UNWRITABLE = 60
@@ -55,8 +58,7 @@ def talks_to_terminal() -> bool:
         return False
 
 
-def _guarded(write: object) -> int:
-    assert callable(write)
+def _guarded(write: Callable[[TextIO], object]) -> int:
     if sys.stdout is None:
         return 0
     try:

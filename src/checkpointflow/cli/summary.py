@@ -49,14 +49,11 @@ def _refused(fields: JsonObject, door: Door) -> list[str]:
     error = fields.get("error")
     if not isinstance(error, dict):
         return [_state(fields)] if "run_id" in fields else []
-    lines = [plain(f"cpf {door.command}: {error.get('message')}")]
     problems = fields.get("problems")
-    lines += (
-        [problem_line(problem) for problem in problems if isinstance(problem, dict)]
-        if isinstance(problems, list)
-        else []
-    )
-    return lines + ([plain(f"  {error['hint']}")] if error.get("hint") else [])
+    listed = problems if isinstance(problems, list) else []
+    lines = [plain(f"cpf {door.command}: {error.get('message')}")]
+    lines += [problem_line(problem) for problem in listed if isinstance(problem, dict)]
+    return [*lines, plain(f"  {error['hint']}")] if error.get("hint") else lines
 
 
 def problem_line(problem: JsonObject) -> str:
@@ -68,6 +65,5 @@ def problem_line(problem: JsonObject) -> str:
 
 def _next(actions: JsonValue) -> list[str]:
     first = actions[0] if isinstance(actions, list) and actions else None
-    if not isinstance(first, dict) or not isinstance(first.get("argv"), list):
-        return []
-    return [plain("next: " + shlex.join(str(word) for word in first["argv"]))]  # type: ignore[union-attr]
+    argv = first.get("argv") if isinstance(first, dict) else None
+    return [plain("next: " + shlex.join(map(str, argv)))] if isinstance(argv, list) else []

@@ -119,8 +119,10 @@ def _missing(path: Path, keys: Keys, segment: Segment) -> AbsentError:
     text = _text(path, keys)
     message = f"`{text}` is missing; write `default({text}, …)` where it may be"
     hint = None
-    if path.base is None and path.slot is None and path.name == "steps" and len(keys) <= 2:
+    if path.base is None and path.slot is None and path.name == "steps" and len(keys) == 1:
         message = f"`{text}` is missing because the step has not run; write `default({text}, …)` where that may be"
+    elif path.base is None and path.slot is None and path.name == "steps" and len(keys) == 2:
+        message = f"step `{keys[0]}` has no `{keys[1]}` so far; write `default({text}, …)` where that may be"
     elif isinstance(keys[-1], str) and "-" in keys[-1]:
         hint = "Put blanks around a minus."
     return AbsentError(message, segment.offset, hint)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeAlias, TypeVar
 
-from checkpointflow.errors import NondeterminismError, StepFailedError
+from checkpointflow.errors import NondeterminismError, StepFailedError, WorkflowCodeError
 from checkpointflow.kernel import ids
 from checkpointflow.kernel import run as port
 from checkpointflow.kernel.fibers import Ask, Fiber, Scheduler
@@ -37,7 +37,7 @@ class Driver(Protocol):
     def skip(self, key: StepKey, reason: str) -> None:
         """Record once that a step was passed over."""
 
-    def open_scope(self, key: StepKey, kind: str, digest: str) -> None:
+    def open_scope(self, key: StepKey, kind: str, digest: str, members: int | None) -> None:
         """Record once that a scope was opened."""
 
     def close_scope(self, key: StepKey, error: BaseException | None) -> None:
@@ -146,7 +146,13 @@ class JournaledRun:
         return WaitAsk(self._driver, self._key(name), request)
 
     def sleep(self, name: str, until: datetime | timedelta) -> SleepAsk:
-        """Ask for a sleep."""
+        """Ask for a sleep.
+
+        Raises:
+            WorkflowCodeError: the instant has no time zone.
+        """
+        if isinstance(until, datetime) and until.tzinfo is None:
+            raise WorkflowCodeError(f"`{name}` sleeps until an instant without a time zone; give it one, such as UTC")
         return SleepAsk(self._driver, self._key(name), until)
 
     def note(self, name: str, kind: str, value: Callable[[], JsonValue]) -> JsonValue:
@@ -170,10 +176,10 @@ class JournaledRun:
         """Return a random UUID, the same on every replay."""
         return str(self._driver.value(self._scope.reserved("uuid4"), "uuid4", ids.random_uuid))
 
-    def scope(self, name: str, kind: str, *, meaning: JsonValue = None) -> JournaledScope:
+    def scope(self, name: str, kind: str, *, meaning: JsonValue = None, members: int | None = None) -> JournaledScope:
         """Open a scope."""
         key = self._key(name)
-        self._driver.open_scope(key, kind, fingerprint([kind, meaning]))
+        self._driver.open_scope(key, kind, fingerprint([kind, meaning]), members)
         return JournaledScope(self._driver, self, key)
 
     def settled(self, fibers: Sequence[port.Fiber[Any]]) -> port.Verb[port.Fiber[Any]]:
@@ -198,14 +204,19 @@ class JournaledScope:
         self._outer = outer
         self.key = key
         self.run: port.Run = outer.below(key)
+        self._members: set[StepKey] = set()
 
     def spawn(self, member: Callable[[port.Run], Coroutine[Any, Any, T]], *, item: int | str) -> Fiber[T]:
         """Begin a member in a scope of its own."""
         key = member_key(self.key, item)
+        if key in self._members:
+            raise WorkflowCodeError(f"`{key}` was spawned already; give each member of a scope an item of its own")
+        self._members.add(key)
         return self._driver.scheduler.spawn(member(self._outer.below(key)), key)
 
     def close(self, error: BaseException | None = None) -> None:
         """Record that everything in the scope has ended."""
+        self._driver.scheduler.refuse_if_closing()
         self._driver.close_scope(self.key, error)
 
 

@@ -26,6 +26,7 @@ class Attempts:
         self._chance = chance
         self._in_flight: dict[StepKey, Effect] = {}
         self._stopping: set[StepKey] = set()
+        self._broken: BaseException | None = None
 
     def __bool__(self) -> bool:
         """Tell whether anything is in flight."""
@@ -52,6 +53,8 @@ class Attempts:
         """
         finished = self._executor.wait(seconds)
         ended = [one.key for one in finished if self._finish(one)]
+        if self._broken is not None:
+            raise self._broken
         return ended if finished else None
 
     def stop(self, cause: Literal["paused", "cancelled"] | None = None) -> None:
@@ -111,7 +114,7 @@ class Attempts:
                 self._unseen(effect, record, finished, ending)
             case Broken():
                 self._interrupted(finished, "not_performed", in_doubt=False)
-                raise _blaming(ending.error, finished.key)
+                self._broken = _blaming(ending.error, finished.key)
             case _:
                 assert_never(ending)
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
-from checkpointflow.errors import CheckpointflowError, StepTimeoutError, is_of_the_run
+from checkpointflow.errors import CheckpointflowError, EngineLimitError, StepTimeoutError, is_of_the_run
 from checkpointflow.kernel.ids import RunId, StepKey
 from checkpointflow.kernel.run import LocalEffect, StepCall, StepResult
 from checkpointflow.values import JsonObject, JsonValue, checked
@@ -162,7 +162,12 @@ class ThreadExecutor:
         """Begin an attempt in a thread."""
         attempt = _Attempt(effect, time.monotonic())
         self._going[effect.context.key] = attempt
-        threading.Thread(target=self._run, args=(attempt,), name=f"step {effect.context.key}", daemon=True).start()
+        context = effect.context
+        try:
+            threading.Thread(target=self._run, args=(attempt,), name=f"step {context.key}", daemon=True).start()
+        except RuntimeError:
+            error = EngineLimitError("this process cannot start another thread; limit what goes on beside each other")
+            self._ended.put(Finished(context.key, context.attempt, Broken(error)))
 
     def stop(self, key: StepKey) -> None:
         """Ask an attempt to end."""
@@ -256,11 +261,11 @@ def _ending(perform: Perform, attempt: _Attempt) -> Ending:
         return Unseen("connection_lost", _record("ERR_STEP_FAILED", str(error), {"connection": True}))
     except CheckpointflowError as error:
         return Failed(error_record(error)) if is_of_the_run(error) else Broken(error)
-    except Exception as error:
+    except BaseException as error:  # a SystemExit must not end this thread in silence: the drive would wait for ever
         return _failure(call, error)
 
 
-def _failure(call: StepCall | LocalEffect, error: Exception) -> Ending:
+def _failure(call: StepCall | LocalEffect, error: BaseException) -> Ending:
     """An exception of user code is the step's failure; one of a step kind of ours is a defect."""
     if not isinstance(call, LocalEffect):
         return Broken(error)

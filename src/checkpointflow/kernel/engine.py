@@ -11,7 +11,6 @@ from typing import Literal, NoReturn, TypeAlias
 from checkpointflow.clock import Clock
 from checkpointflow.errors import (
     CheckpointflowError,
-    PersistenceError,
     RunNotFailedError,
     WorkflowCodeError,
     is_of_the_run,
@@ -150,8 +149,6 @@ class _Drive:
                 return DriveOutcome(status, [])
             self._take_over()
             return self._until_done()
-        except PersistenceError:
-            raise
         except BaseException:
             self._give_up()
             raise
@@ -347,7 +344,11 @@ class _Drive:
             self._journal.record(e.RunFailed(at=self._now(), error=_failure(error)))
         if self._journal.commit(release=True) is None:
             self._decide_again()
-        return DriveOutcome("completed" if error is None else "failed", self._pass.warnings())
+        return DriveOutcome("completed" if error is None else "failed", [*self._pass.warnings(), *self._stopped()])
+
+    def _stopped(self) -> list[str]:
+        stopped = self._state.stopped_keys()
+        return [f"`{key}` was stopped while it ran, so nobody knows what it did" for key in stopped]
 
     def _park(self) -> DriveOutcome | None:
         """Give the run up until one of its waits ends; None if a message came in between."""
@@ -358,7 +359,7 @@ class _Drive:
             elapsed = (self._now() - self._begun_at).total_seconds()
             self._journal.record(e.RunParked(at=self._now(), elapsed_seconds=max(0.0, elapsed)))
         if self._journal.commit(release=True) is not None:
-            return DriveOutcome("waiting", self._pass.warnings())
+            return DriveOutcome("waiting", [*self._pass.warnings(), *self._stopped()])
         if is_news:
             self._journal.withdraw()
         self._take_up()
@@ -390,7 +391,7 @@ class _Drive:
             _, _, reason = _decision_of(message)
             self._journal.record(e.RunCancelled(at=self._now(), actor=message.actor, reason=reason))
             if self._journal.commit(release=True) is not None:
-                return DriveOutcome("cancelled", [])
+                return DriveOutcome("cancelled", self._stopped())
             self._journal.keep_facts()
 
     def _take_rest(self, cancel: Message) -> None:

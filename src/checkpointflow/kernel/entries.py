@@ -167,11 +167,12 @@ class StepSkipped(Entry):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ScopeOpened(Entry):
-    """Members, iterations or a sub-workflow begin under this key."""
+    """Members, iterations or a sub-workflow begin under this key; `members` is how many, where that is known."""
 
     key: StepKey
     kind: str
     digest: str
+    members: int | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sysconfig
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator, Sequence
 from types import CoroutineType
@@ -109,8 +111,14 @@ class Fiber(Future[T]):
         self._watchers: list[_FirstSettled] = []
 
     def cancel(self) -> None:
-        """End the fiber and all that it began; nothing to do if it has settled."""
+        """End the fiber and all that it began; nothing to do if it has settled.
+
+        Raises:
+            WorkflowCodeError: the fiber whose turn it is would end itself.
+        """
+        self._scheduler.refuse_if_closing()
         if not self.is_settled:
+            self._scheduler.refuse_current(self)
             self._scheduler.cancel(self)
 
     def watch(self, watcher: _FirstSettled) -> None:
@@ -171,6 +179,9 @@ class Scheduler:
 
     def spawn(self, coroutine: Coroutine[Any, Any, T], key: StepKey) -> Fiber[T]:
         """Begin a fiber; it belongs to the fiber whose turn it is and ends with it at the latest."""
+        if self._closing:
+            coroutine.close()  # so that Python does not complain that it was never awaited
+            raise Parked
         fiber = Fiber(self, key, coroutine)
         if self._current is not None:
             fiber.parent = self._current
@@ -221,6 +232,14 @@ class Scheduler:
         """Raise Parked if the workflow's code is only being left."""
         if self._closing:
             raise Parked
+
+    def refuse_current(self, fiber: Fiber[Any]) -> None:
+        """Raise WorkflowCodeError if ending a fiber would end the one whose turn it is."""
+        inner = self._current
+        while inner is not None and inner is not fiber:
+            inner = inner.parent
+        if inner is not None:
+            raise WorkflowCodeError(f"`{fiber.key}` cannot cancel itself or what began it; let it return or raise")
 
     def next_order(self) -> int:
         """Return the next number in the order of settling."""
@@ -275,17 +294,19 @@ class Scheduler:
         was, self._closing = self._closing, True
         try:
             fiber.coroutine.close()
-        except (Parked, RuntimeError):
-            pass  # its `finally` used a verb, or awaited: it was told so, and is left all the same
+        except (Parked, Exception):
+            pass  # its `finally` used a verb, awaited, or stumbled over what it never got: it is left all the same
         finally:
             self._closing = was
 
 
 def _place(coroutine: Coroutine[Any, Any, Any]) -> str:
-    """Return file and line of the innermost coroutine that awaits."""
+    """Return file and line where the awaiting began: the innermost that stand in no library."""
+    libraries = tuple({sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib", "purelib", "platlib")})
+    places: list[str] = []
     inner: object = coroutine
-    while isinstance(inner, CoroutineType) and isinstance(inner.cr_await, CoroutineType):
+    while isinstance(inner, CoroutineType) and inner.cr_frame is not None:
+        places.append(f"{inner.cr_code.co_filename}:{inner.cr_frame.f_lineno}")
         inner = inner.cr_await
-    if isinstance(inner, CoroutineType) and inner.cr_frame is not None:
-        return f"{inner.cr_code.co_filename}:{inner.cr_frame.f_lineno}"
-    return "workflow"
+    own = [place for place in places if not place.startswith(libraries)]
+    return (own or places or ["workflow"])[-1]

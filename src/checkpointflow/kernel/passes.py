@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from checkpointflow import clock as clocks
 from checkpointflow.clock import Clock
-from checkpointflow.errors import CheckpointflowError, NondeterminismError
+from checkpointflow.errors import CheckpointflowError, NondeterminismError, WorkflowCodeError
 from checkpointflow.kernel import entries as e
 from checkpointflow.kernel.asks import Asked, JournaledRun, SleepAsk, StepAsk, WaitAsk, error_of
 from checkpointflow.kernel.attempts import Attempts
@@ -17,8 +17,9 @@ from checkpointflow.kernel.effects import Effect, StepContext, error_record
 from checkpointflow.kernel.fibers import Ask, Fiber, Scheduler
 from checkpointflow.kernel.ids import RunId, StepKey, WaitId
 from checkpointflow.kernel.journal import Journal
-from checkpointflow.kernel.run import RunInfo, Workflow
+from checkpointflow.kernel.run import Answer, RunInfo, StepResult, Workflow
 from checkpointflow.kernel.state import (
+    Outcome,
     RunState,
     ScopeRecord,
     StepFailure,
@@ -27,7 +28,7 @@ from checkpointflow.kernel.state import (
     ValueRecord,
     WaitRecord,
 )
-from checkpointflow.values import JsonObject, JsonValue, dump
+from checkpointflow.values import JsonObject, JsonValue, checked, copied, dump
 
 Chance: TypeAlias = Callable[[], float]
 
@@ -58,7 +59,8 @@ class Pass:
         self._ready: list[tuple[int, StepKey]] = []
         self._effects: dict[StepKey, Effect] = {}
         self._used: set[StepKey] = set()
-        root = JournaledRun(self, self._info(), self._started.input)
+        self._mismatch: NondeterminismError | None = None
+        root = JournaledRun(self, self._info(), copied(self._started.input))
         self.root: Fiber[JsonObject] = self.scheduler.spawn(workflow.drive(root), StepKey(""))
 
     @property
@@ -85,11 +87,15 @@ class Pass:
     # -- turns -----------------------------------------------------------------------------------
 
     def run(self) -> None:
-        """Let the fibers go on, from one recorded result to the next, until they ask for what is not recorded."""
-        self.scheduler.run()
+        """Let the fibers go on, from one recorded result to the next, until they ask for what is not recorded.
+
+        Raises:
+            NondeterminismError: one of them asked for something else than was recorded, whatever it made of that.
+        """
+        self._turns()
         while self._ready and not self.root.is_settled:
             self._hand_back()
-            self.scheduler.run()
+            self._turns()
 
     def close(self) -> None:
         """Leave the workflow's code."""
@@ -118,6 +124,11 @@ class Pass:
             found.append(f"recorded but not asked for any more: {', '.join(f'`{key}`' for key in unused[:10])}")
         return found
 
+    def _turns(self) -> None:
+        self.scheduler.run()
+        if self._mismatch is not None:
+            raise self._mismatch
+
     def _hand_back(self) -> None:
         """Give the recorded result with the lowest position to the fiber that asked for it."""
         _, key = heapq.heappop(self._ready)
@@ -129,7 +140,7 @@ class Pass:
         if isinstance(outcome, StepFailure):
             ask.reject(error_of(outcome.error, key))
         else:
-            ask.resolve(outcome)
+            ask.resolve(_handed(outcome))
 
     def _make_ready(self, key: StepKey) -> bool:
         record = self._state.records.get(key)
@@ -143,7 +154,11 @@ class Pass:
     def asked(self, ask: Asked) -> None:
         """A fiber awaits a verb: have its recorded result ready, or see later to getting one."""
         self._used.add(ask.key)
-        ask.check(self._state.records.get(ask.key))
+        try:
+            ask.check(self._state.records.get(ask.key))
+        except NondeterminismError as mismatch:
+            self._mismatch = mismatch
+            raise
         self._asked[ask.key] = ask
         self.noticed(ask.key)
 
@@ -151,7 +166,8 @@ class Pass:
         """Return the value recorded under a key, else record this one."""
         self._use(key)
         if key not in self._state.records:
-            self._journal.record(e.ValueRecorded(at=self._now(), key=key, kind=kind, value=value()))
+            decided = _as_json(value(), key)
+            self._journal.record(e.ValueRecorded(at=self._now(), key=key, kind=kind, value=decided))
         return self._recorded_value(key, kind)
 
     def skip(self, key: StepKey, reason: str) -> None:
@@ -161,14 +177,14 @@ class Pass:
             self._journal.record(e.StepSkipped(at=self._now(), key=key, reason=reason))
         self._recorded_value(key, "skip")
 
-    def open_scope(self, key: StepKey, kind: str, digest: str) -> None:
+    def open_scope(self, key: StepKey, kind: str, digest: str, members: int | None) -> None:
         """Record once that a scope was opened, and see to it that it is closed with its fiber at the latest."""
         self._use(key)
         recorded = self._state.records.get(key)
         if recorded is None:
-            self._journal.record(e.ScopeOpened(at=self._now(), key=key, kind=kind, digest=digest))
+            self._journal.record(e.ScopeOpened(at=self._now(), key=key, kind=kind, digest=digest, members=members))
         elif not isinstance(recorded, ScopeRecord) or (recorded.kind, recorded.digest) != (kind, digest):
-            raise _otherwise(key, kind)
+            raise self._otherwise(key, kind)
         fiber = self.scheduler.current
         fiber.on_end.append(lambda error: self.close_scope(key, error, cancelled=fiber.is_cancelled))
 
@@ -192,8 +208,16 @@ class Pass:
     def _recorded_value(self, key: StepKey, kind: str) -> JsonValue:
         recorded = self._state.records[key]
         if not isinstance(recorded, ValueRecord) or recorded.kind != kind:
-            raise _otherwise(key, kind)
-        return recorded.value
+            raise self._otherwise(key, kind)
+        return copied(recorded.value)
+
+    def _otherwise(self, key: StepKey, kind: str) -> NondeterminismError:
+        self._mismatch = NondeterminismError(
+            f"`{key}` was recorded as something else than the `{kind}` that the workflow now asks for; "
+            "go on with the definition the run was started with",
+            step_key=key,
+        )
+        return self._mismatch
 
     def _now(self) -> datetime:
         return self._clock.now()
@@ -307,9 +331,17 @@ class Pass:
                 self._interrupted(key, record, "stopped", in_doubt=False)
 
 
-def _otherwise(key: StepKey, kind: str) -> NondeterminismError:
-    return NondeterminismError(
-        f"`{key}` was recorded as something else than the `{kind}` that the workflow now asks for; "
-        "go on with the definition the run was started with",
-        step_key=key,
-    )
+def _handed(outcome: Outcome) -> Outcome:
+    """Return a result as workflow code gets it: its own copy, so that what it does to it is not recorded."""
+    if isinstance(outcome, StepResult):
+        return StepResult(copied(outcome.output), {name: copied(value) for name, value in outcome.details.items()})
+    if isinstance(outcome, Answer):
+        return Answer(copied(outcome.payload), outcome.event_id, outcome.actor)
+    return outcome
+
+
+def _as_json(value: object, key: StepKey) -> JsonValue:
+    try:
+        return checked(value, key)
+    except (TypeError, ValueError) as error:
+        raise WorkflowCodeError(f"{error}; give `{key}` a JSON value", step_key=key) from None

@@ -237,8 +237,8 @@ class Run(Protocol):
     def uuid4(self) -> str:
         """Return a random UUID, the same on every replay."""
 
-    def scope(self, name: str, kind: str, *, meaning: JsonValue = None) -> Scope:
-        """Open a scope; `meaning` is compared with what an earlier drive opened under the key."""
+    def scope(self, name: str, kind: str, *, meaning: JsonValue = None, members: int | None = None) -> Scope:
+        """Open a scope; `meaning` is compared with what an earlier drive opened under the key, `members` is shown."""
 
     def settled(self, fibers: Sequence[Fiber[Any]]) -> Verb[Fiber[Any]]:
         """Wait for the first of these fibers to settle, in the order of the journal; the others go on."""

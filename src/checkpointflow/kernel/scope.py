@@ -58,5 +58,5 @@ def encoded_name(name: str) -> str:
 
 def last_name(key: str) -> str:
     """Return the name at the end of a key, without item and visit, decoded: the step's id in its document."""
-    segment = re.sub(r'(#\d+|\[\d+\]|\["[^"]*"\])+$', "", key.rsplit("/", 1)[-1])
+    segment = re.sub(r"(#\d+|\[[^\[\]]*\])+$", "", key.rsplit("/", 1)[-1])
     return re.sub(r"%([0-9A-F]{2})", lambda found: chr(int(found.group(1), 16)), segment)

@@ -143,6 +143,10 @@ class RunState:
             if isinstance(record, StepRecord)
         )
 
+    def stopped_keys(self) -> list[StepKey]:
+        """Return the steps that were stopped while they ran: nobody knows what they did, and nobody is asked."""
+        return [key for key, record in self.records.items() if isinstance(record, StepRecord) and record.undone]
+
     def undone_keys(self) -> list[StepKey]:
         """Return what a reopened run asks for anew: the failed steps, and the waits and scopes their failure ended."""
         undone = [
@@ -231,6 +235,7 @@ class RunState:
         record.in_doubt = entry.in_doubt
         record.deaths = record.deaths + 1 if entry.cause == "holder_died" else 0
         record.undone = entry.cause in ("stopped", "cancelled") and not entry.in_doubt
+        record.was_stopped = False
         record.retry_at = None
 
     def _decide(self, record: StepRecord, entry: e.StepDecided) -> None:

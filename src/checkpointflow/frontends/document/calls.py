@@ -30,7 +30,7 @@ def call_of(frame: Frame, step: Step) -> StepCall:
     if step.kind not in _ARGUMENTS:
         raise InternalError(f"no call is known for steps of kind `{step.kind}`")
     arguments = _ARGUMENTS[step.kind](frame, step)
-    marks = list(_marks(arguments, ()))
+    marks = list(_marks(arguments, ())) if frame.document.secrets else []
     return StepCall(
         kind=step.kind,
         arguments=arguments | {"secrets": marks} if marks else arguments,
@@ -181,5 +181,5 @@ def _placed(
     frame: Frame, step: Step, text: str, path: Path, shell: str, first: int
 ) -> tuple[ShellText, list[Expression]]:
     template = frame.texts.template(step, text, path)
-    expressions = [part for part in template.parts if isinstance(part, Expression)]
-    return place_values(shell_parts(template), shell=shell, first=first), expressions
+    shell_text = frame.texts.shell_text(path, lambda: place_values(shell_parts(template), shell=shell, first=first))
+    return shell_text, [part for part in template.parts if isinstance(part, Expression)]

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from checkpointflow.clock import to_text
-from checkpointflow.errors import ExpressionError, StepFailedError
+from checkpointflow.errors import ExpressionError, StepFailedError, VisitLimitError
 from checkpointflow.expressions import SecretText
 from checkpointflow.frontends.document.model import Document, Step
 from checkpointflow.frontends.document.texts import Context, Texts
@@ -38,7 +38,8 @@ class Done:
 class Frame:
     """One list of steps in one place of a run.
 
-    `states` is `steps` as texts see it, outer lists' steps included; `completed` are the outputs of this list's own.
+    `states` is `steps` as texts see it, outer lists' steps included; `completed` are the outputs of this list's own,
+    `visits` how often each of them was begun, `keys` the key of the last time.
     """
 
     document: Document
@@ -49,6 +50,8 @@ class Frame:
     states: JsonObject
     depth: int
     completed: JsonObject = field(default_factory=dict)
+    visits: dict[str, int] = field(default_factory=dict)
+    keys: dict[str, StepKey] = field(default_factory=dict)
 
     @property
     def context(self) -> Context:
@@ -68,16 +71,40 @@ class Frame:
             depth=self.depth,
         )
 
-    def set_state(self, step: Step, status: str, **more: JsonValue) -> None:
-        """Say what became of a step; its outputs stay those of its last completion."""
-        before = self.states.get(step.id)
-        outputs = before.get("outputs") if isinstance(before, dict) else None
-        self.states[step.id] = {"status": status, "outputs": outputs, **more}
+    def begin(self, step: Step) -> None:
+        """Count a visit of a step; also one that fails before it takes a key counts.
+
+        Raises:
+            VisitLimitError: there were as many as the document allows.
+        """
+        visits = self.visits.get(step.id, 0)
+        if visits >= self.document.max_visits:
+            raise VisitLimitError(
+                f"step `{step.id}` was visited {visits} times; mend the loop, or raise `limits.max_visits`",
+                step_key=self.key_of(step),
+            )
+        self.visits[step.id] = visits + 1
+        self.keys[step.id] = self._next_key(step)
 
     def complete(self, step: Step, done: Done) -> None:
         """Say that a step completed."""
-        self.set_state(step, "completed", **{**done.fields, "outputs": done.outputs})
+        self.states[step.id] = {**done.fields, "status": "completed", "outputs": done.outputs}
         self.completed[step.id] = done.outputs
+
+    def skip(self, step: Step) -> None:
+        """Say that a step was passed over; what its last completion gave stays."""
+        kept = {name: value for name, value in self._state(step).items() if name != "error"}
+        self.states[step.id] = {**kept, "status": "skipped"}
+
+    def fail(self, step: Step, error: JsonObject, fields: JsonObject) -> None:
+        """Say that a step failed; its outputs stay those of its last completion."""
+        outputs = self._state(step).get("outputs")
+        self.states[step.id] = {**fields, "status": "failed", "outputs": outputs, "error": error}
+
+    def value(self) -> JsonObject:
+        """Return what the list gave: the outputs of its steps that completed; an `end` has none."""
+        ends = {step.id for step in self.steps if step.kind == "end"}
+        return {name: outputs for name, outputs in self.completed.items() if name not in ends}
 
     @contextmanager
     def blaming(self, step: Step) -> Iterator[None]:
@@ -94,11 +121,17 @@ class Frame:
         return StepFailedError(message, hint=hint, details=details, step_key=self.key_of(step))
 
     def key_of(self, step: Step) -> StepKey:
-        """Return the key of a step's present visit, or of the one to come."""
-        name = encoded_name(step.id)
-        visit = self.run.visits(step.id)
+        """Return the key of a step's present visit, or of the last one."""
+        return self.keys[step.id]
+
+    def _next_key(self, step: Step) -> StepKey:
+        name, visit = encoded_name(step.id), self.run.visits(step.id) + 1
         suffix = f"#{visit}" if visit > 1 else ""
         return StepKey(f"{self.run.key}/{name}{suffix}" if self.run.key else name + suffix)
+
+    def _state(self, step: Step) -> JsonObject:
+        state = self.states.get(step.id)
+        return state if isinstance(state, dict) else {}
 
 
 def main_frame(document: Document, texts: Texts, run: Run, inputs: JsonValue, depth: int = 0) -> Frame:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import cast
 
-from checkpointflow.errors import CheckpointflowError, StepFailedError, StepOutputError, VisitLimitError
+from checkpointflow.errors import CheckpointflowError, ExpressionError, StepFailedError, StepOutputError
 from checkpointflow.frontends.document.blocks import BLOCKS
 from checkpointflow.frontends.document.calls import call_of
 from checkpointflow.frontends.document.frame import Done, End, Frame, main_frame
@@ -29,7 +30,8 @@ async def run_document(frame: Frame) -> JsonObject:
     """Run a document's main list and return what it ends with: `result`, `outputs`, `recovered_error`.
 
     Raises:
-        StepFailedError: a step failed, and neither it nor the document says where that leads.
+        StepFailedError: a step failed, and neither it nor the document says where that leads; or an output has no
+            value.
     """
     recovered: JsonObject = {}
     try:
@@ -48,7 +50,7 @@ async def run_document(frame: Frame) -> JsonObject:
 
 
 async def run_sequence(frame: Frame, start: str | None = None) -> End | None:
-    """Run a list of steps in order, following its jumps; return the `end` it reached, None if it ran out.
+    """Run a list of steps in order, following its jumps; return the step `end` that it reached, None without one.
 
     Raises:
         StepFailedError: a step failed and does not say where that leads.
@@ -56,9 +58,7 @@ async def run_sequence(frame: Frame, start: str | None = None) -> End | None:
     """
     places = {step.id: index for index, step in enumerate(frame.steps)}
     started = {target for step in frame.steps for _, target in step.started()}
-    if start == END and END not in places:
-        return End()
-    index = places[start] if start is not None else 0
+    index = _index(places, start, 0)
     while index < len(frame.steps):
         step = frame.steps[index]
         if step.id in started:
@@ -67,10 +67,15 @@ async def run_sequence(frame: Frame, start: str | None = None) -> End | None:
         done = await visit(frame, step)
         if done.end is not None:
             return done.end
-        if done.jump == END and END not in places:
-            return End()
-        index = places[done.jump] if done.jump is not None else index + 1
+        index = _index(places, done.jump, index + 1)
     return None
+
+
+def _index(places: Mapping[str, int], target: str | None, otherwise: int) -> int:
+    """Return where a jump leads; `end` is behind the list if no step has that id."""
+    if target is None:
+        return otherwise
+    return len(places) if target == END and END not in places else places[target]
 
 
 async def visit(frame: Frame, step: Step) -> Done:
@@ -80,6 +85,7 @@ async def visit(frame: Frame, step: Step) -> Done:
         StepFailedError: it failed and does not say where that leads.
         VisitLimitError: it was visited more often than the document allows.
     """
+    frame.begin(step)
     try:
         if not _applies(frame, step):
             return Done()
@@ -114,29 +120,21 @@ async def _effect(frame: Frame, step: Step) -> Done:
 
 
 def _applies(frame: Frame, step: Step) -> bool:
-    if frame.run.visits(step.id) >= frame.document.max_visits:
-        raise VisitLimitError(
-            f"step `{step.id}` was visited {frame.document.max_visits} times; "
-            "mend the loop, or raise `limits.max_visits`",
-            step_key=frame.key_of(step),
-        )
     if step.when is None:
         return True
     with frame.blaming(step):
         applies = frame.texts.condition(step, "if", text=step.when, context=frame.context)
     if not applies:
         frame.run.skip(step.id, "if")
-        frame.set_state(step, "skipped")
+        frame.skip(step)
     return applies
 
 
 def _note_failure(frame: Frame, step: Step, error: StepFailedError) -> None:
     if error.step_key is None:
         error.step_key = frame.key_of(step)
-    shown = _shown(error)
-    exit_code = error.details.get("exit_code")
-    more: JsonObject = {} if exit_code is None else {"exit_code": exit_code}
-    frame.set_state(step, "failed", error=shown, **more)
+    exit_code = error.details.get("exit_code") if step.kind not in BLOCKS else None
+    frame.fail(step, _shown(error), {} if exit_code is None else {"exit_code": exit_code})
 
 
 def _check_outputs(frame: Frame, step: Step, outputs: JsonValue) -> None:
@@ -169,15 +167,15 @@ def _outputs(frame: Frame) -> JsonObject | None:
 
 def _put_output(frame: Frame, outputs: JsonObject, name: str, source: str) -> None:
     expression = frame.texts.output(name, source)
-    for reference in expression.references:
-        if reference.path[:1] == ("steps",) and not _is_completed(frame, str(reference.path[1])):
-            return
-    outputs[name] = expression.evaluate(frame.context)
-
-
-def _is_completed(frame: Frame, step_id: str) -> bool:
-    state = frame.states.get(step_id)
-    return isinstance(state, dict) and state["status"] == "completed"
+    paths = [reference.path for reference in expression.references]
+    named = [path[1] for path in paths if path[0] == "steps" and len(path) > 1]
+    if not all(step_id in frame.completed for step_id in named):
+        return
+    try:
+        outputs[name] = expression.evaluate(frame.context)
+    except ExpressionError as error:
+        message = f"output `{name}` of workflow `{frame.document.id}`: {error.message}"
+        raise StepFailedError(message, hint=error.hint) from None
 
 
 def _shown(error: CheckpointflowError) -> JsonObject:

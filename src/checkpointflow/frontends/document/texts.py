@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TypeAlias
 
 from checkpointflow.expressions import (
@@ -16,6 +16,7 @@ from checkpointflow.expressions import (
 )
 from checkpointflow.frontends.document.model import Document, Path, Step
 from checkpointflow.frontends.document.scopes import Inside, Scopes
+from checkpointflow.frontends.document.shell import ShellText
 from checkpointflow.values import JsonObject, JsonValue
 
 Context: TypeAlias = Mapping[str, JsonValue]
@@ -28,12 +29,18 @@ class Texts:
     Rendering raises ExpressionError.
     """
 
-    def __init__(self, document: Document) -> None:
-        self._document = document
+    def __init__(self, document: Document, known: dict[int, Texts] | None = None) -> None:
+        self._known = {} if known is None else known
+        self._known[id(document)] = self
         self._scopes = Scopes(document)
         self._renders: dict[Path, Render] = {}
         self._templates: dict[Path, Template] = {}
         self._expressions: dict[Path, Expression] = {}
+        self._shell_texts: dict[Path, ShellText] = {}
+
+    def of(self, document: Document) -> Texts:
+        """Return the texts of a document of the same definition, the same ones each time."""
+        return self._known.get(id(document)) or Texts(document, self._known)
 
     def value(self, step: Step, *place: str | int, context: Context, inside: Inside = "") -> JsonValue:
         """Return what stands at a place below a step, every text in it rendered, deeply."""
@@ -65,7 +72,7 @@ class Texts:
         if expression is None:
             text, scope = str(step.fields["items"]), self._scopes.of_step(step)
             expression = self._expressions[path] = parse_bare_or_wrapped(text, scope)
-        return expression.evaluate(context)
+        return _lasting(expression.evaluate, [expression])(context)
 
     def template(self, step: Step, text: str, path: Path) -> Template:
         """Return the template of a text that a step uses, by the path where it stands."""
@@ -75,6 +82,13 @@ class Texts:
             scope = self._scopes.of_defaults() if of_defaults else self._scopes.of_step(step)
             template = self._templates[path] = parse_template(text, scope)
         return template
+
+    def shell_text(self, path: Path, place: Callable[[], ShellText]) -> ShellText:
+        """Return a command's text with its values placed, which is done once."""
+        placed = self._shell_texts.get(path)
+        if placed is None:
+            placed = self._shell_texts[path] = place()
+        return placed
 
     def output(self, name: str, text: str) -> Expression:
         """Return the expression of an output's `from`."""
@@ -88,7 +102,8 @@ class Texts:
 
         def compiled(part: JsonValue) -> Render:
             if isinstance(part, str):
-                return parse_template(part, scope).render
+                template = parse_template(part, scope)
+                return _lasting(template.render, [one for one in template.parts if isinstance(one, Expression)])
             if isinstance(part, dict):
                 return _rendered_object({key: compiled(item) for key, item in part.items()})
             if isinstance(part, list):
@@ -96,6 +111,18 @@ class Texts:
             return lambda _context: part
 
         return compiled(value)
+
+
+def _lasting(render: Render, expressions: Iterable[Expression]) -> Render:
+    """Give a render that reads `steps` as a whole a copy of it: what it returns may be kept while steps go on."""
+    paths = [reference.path for expression in expressions for reference in expression.references]
+    if ("steps",) not in paths:
+        return render
+    return lambda context: render({**context, "steps": _copied(context["steps"])})
+
+
+def _copied(states: JsonValue) -> JsonValue:
+    return dict(states) if isinstance(states, dict) else states
 
 
 def _rendered_object(fields: Mapping[str, Render]) -> Render:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from checkpointflow.errors import StepFailedError
+from checkpointflow.expressions.frame import noun
 from checkpointflow.frontends.branches import Member, Ok, branches
-from checkpointflow.frontends.document.blocks.parallel import list_value
+from checkpointflow.frontends.document.blocks.parallel import limit_of, list_value
 from checkpointflow.frontends.document.blocks.workflow import run_sub, sub_inputs
 from checkpointflow.frontends.document.frame import Done, Frame
 from checkpointflow.frontends.document.model import Step
@@ -23,14 +24,13 @@ async def run_foreach(frame: Frame, step: Step) -> Done:
     """
     items = frame.texts.items(step, frame.context)
     if not isinstance(items, list):
-        kind = type(items).__name__ if items is not None else "null"
-        raise frame.failure(step, f"`items` of foreach `{step.id}` is no list but `{kind}`; give it a list")
+        raise frame.failure(step, f"`items` of foreach `{step.id}` is {noun(items)}; give it a list")
     names = _names(frame, step, items)
-    scope = frame.run.scope(step.id, "foreach", meaning=[*names] if "item_key" in step.fields else len(items))
+    meaning: JsonValue = [*names] if "item_key" in step.fields else len(items)
+    scope = frame.run.scope(step.id, "foreach", meaning=meaning, members=len(items))
     members = [Member(name, _Iteration(frame, step, index, items[index]).run) for index, name in enumerate(names)]
-    limit = step.fields.get("max_parallel", 1)
     try:
-        ended = await branches(frame.run, scope, members, limit=limit if isinstance(limit, int) else 1)
+        ended = await branches(frame.run, scope, members, limit=limit_of(step) or 1)
     except StepFailedError as error:
         scope.close(error)
         raise
@@ -71,9 +71,9 @@ class _Iteration:
     async def run(self, run: Run) -> JsonValue:
         """Run the item; its failure is its value where the others go on."""
         if "body" not in self._step.lists:
-            return await self._guarded(self._sub_workflow(run), {})
+            return await self._guarded(self._sub_workflow(run), dict)
         inner = self._frame.inner(run, self._step.lists["body"], self._roots)
-        return await self._guarded(list_value(inner), inner.completed)
+        return await self._guarded(list_value(inner), inner.value)
 
     async def _sub_workflow(self, run: Run) -> JsonValue:
         frame, step = self._frame, self._step
@@ -83,11 +83,11 @@ class _Iteration:
             given = frame.texts.value(step, "inputs", context=context, inside="item")
         return await run_sub(frame, run, document, sub_inputs(frame, step, document, given))
 
-    async def _guarded(self, work: Coroutine[Any, Any, JsonValue], completed: JsonObject) -> JsonValue:
+    async def _guarded(self, work: Coroutine[Any, Any, JsonValue], finished: Callable[[], JsonObject]) -> JsonValue:
         if self._step.fields.get("on_item_error", "stop") == "stop":
             return await work
         try:
             return await work
         except StepFailedError as error:
             shown: JsonObject = {"code": error.code, "message": error.message, "details": error.details}
-            return completed | {"error": shown}
+            return finished() | {"error": shown}

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from checkpointflow.errors import StepFailedError
 from checkpointflow.frontends.branches import Member, Ok, branches, first_failure
 from checkpointflow.frontends.document.frame import Done, Frame
 from checkpointflow.frontends.document.model import Step
 from checkpointflow.kernel.run import Run
-from checkpointflow.values import JsonObject, JsonValue
+from checkpointflow.values import JsonValue
 
 Work: TypeAlias = Callable[[Run], Coroutine[Any, Any, JsonValue]]
 
@@ -23,11 +23,10 @@ async def run_parallel(frame: Frame, step: Step) -> Done:
         StepFailedError: a branch failed; under `stop` once the others are stopped, else once they have ended.
     """
     members = _members(frame, step)
-    scope = frame.run.scope(step.id, "parallel", meaning=[member.item for member in members])
-    limit = step.fields.get("max_parallel")
+    scope = frame.run.scope(step.id, "parallel", meaning=[member.item for member in members], members=len(members))
     stop = step.fields.get("on_branch_error", "stop") == "stop"
     try:
-        ended = await branches(frame.run, scope, members, limit=limit if isinstance(limit, int) else None, stop=stop)
+        ended = await branches(frame.run, scope, members, limit=limit_of(step), stop=stop)
         failure = first_failure(ended)
         if failure is not None:
             raise failure
@@ -39,22 +38,29 @@ async def run_parallel(frame: Frame, step: Step) -> Done:
     return Done(outputs={str(member.item): value for member, value in zip(members, values, strict=True)})
 
 
+def limit_of(step: Step) -> int | None:
+    """Return how many of a step's members may go on at the same time, None for all."""
+    limit = step.fields.get("max_parallel")
+    return int(limit) if isinstance(limit, int | float) else None
+
+
 async def list_value(frame: Frame) -> JsonValue:
     """Run a branch's or an iteration's list; its value has the outputs of its steps, and the `result` of an `end`."""
     from checkpointflow.frontends.document.interpreter import run_sequence
 
     end = await run_sequence(frame)
-    value: JsonObject = dict(frame.completed)
-    if end is None:
-        return value
-    ends = {step.id for step in frame.steps if step.kind == "end"}
-    return {name: outputs for name, outputs in value.items() if name not in ends} | end.value
+    return frame.value() | (end.value if end is not None else {})
 
 
 def _members(frame: Frame, step: Step) -> list[Member[JsonValue]]:
     siblings = {sibling.id: sibling for sibling in frame.steps}
-    started = [Member(target, _started(frame, siblings[target])) for _, target in step.started()]
-    return started + [Member(name, _branch(frame, steps)) for name, steps in step.lists.items()]
+    members: list[Member[JsonValue]] = []
+    for branch in cast("list[dict[str, str]]", step.fields["branches"]):
+        if "start_at" in branch:
+            members.append(Member(branch["start_at"], _started(frame, siblings[branch["start_at"]])))
+        else:
+            members.append(Member(branch["id"], _branch(frame, step.lists[branch["id"]])))
+    return members
 
 
 def _branch(frame: Frame, steps: tuple[Step, ...]) -> Work:

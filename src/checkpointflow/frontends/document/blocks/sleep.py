@@ -26,7 +26,7 @@ def _until(frame: Frame, step: Step) -> datetime | timedelta:
         text = frame.texts.text(step, "until", context=frame.context) or ""
         try:
             return from_text(text)
-        except ValueError:
+        except (ValueError, OverflowError):
             raise frame.failure(
                 step, f"`until` of step `{step.id}` is {text[:80]!r}; write an instant such as 2030-01-01T09:00:00Z"
             ) from None

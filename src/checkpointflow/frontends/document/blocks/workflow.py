@@ -7,7 +7,6 @@ from typing import cast
 from checkpointflow.errors import StepFailedError
 from checkpointflow.frontends.document.frame import Done, Frame, main_frame
 from checkpointflow.frontends.document.model import Document, Step
-from checkpointflow.frontends.document.texts import Texts
 from checkpointflow.kernel.run import Run
 from checkpointflow.values import JsonObject, JsonValue
 
@@ -58,8 +57,8 @@ async def run_sub(frame: Frame, run: Run, document: Document, inputs: JsonValue)
     """Run a sub-workflow and return its value: its result, else its outputs, else the outputs of its steps."""
     from checkpointflow.frontends.document.interpreter import run_document
 
-    inner = main_frame(document, Texts(document), run, inputs, frame.depth + 1)
+    inner = main_frame(document, frame.texts.of(document), run, inputs, frame.depth + 1)
     ended = await run_document(inner)
     if "result" in ended:
         return ended["result"]
-    return ended.get("outputs", inner.completed)
+    return ended.get("outputs", inner.value())

@@ -1,0 +1,41 @@
+"""What may be imported by others; a change here is a change for them."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import subprocess
+import sys
+
+import pytest
+
+PUBLIC = {
+    "checkpointflow": ["__version__"],
+    "checkpointflow.testing": ["Crash", "CrashingStore", "StoreContract"],
+}
+_LOOK = """
+import importlib, json, sys, types
+before = set(sys.modules)
+module = importlib.import_module(sys.argv[1])
+names = [name for name, value in vars(module).items()
+         if not name.startswith("_") and not isinstance(value, types.ModuleType)
+         and getattr(value, "__module__", None) not in ("typing", "importlib", "__future__")]
+heavy = {"yaml", "jsonschema_rs", "apsw", "asyncio", "json", "pathlib", "subprocess"}
+print(json.dumps([names, sorted(heavy & (set(sys.modules) - before))]))
+"""
+
+
+@pytest.mark.parametrize("module", PUBLIC)
+def test_the_public_names_are_these(module: str) -> None:
+    found = importlib.import_module(module)
+    assert sorted(found.__all__) == PUBLIC[module]
+    for name in found.__all__:
+        assert getattr(found, name) is not None
+
+
+@pytest.mark.parametrize("module", PUBLIC)
+def test_nothing_else_looks_public_and_importing_is_cheap(module: str) -> None:
+    done = subprocess.run([sys.executable, "-c", _LOOK, module], capture_output=True, text=True, check=True)
+    names, heavy = json.loads(done.stdout)
+    assert set(names) <= {*PUBLIC[module], "TYPE_CHECKING"}
+    assert [name for name in heavy if name != "json"] == []

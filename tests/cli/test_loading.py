@@ -1,0 +1,55 @@
+"""Each command loads only what it needs."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from cli.documents import GATE
+from cli.program import Program
+
+CODE = """
+import json, sys
+before = set(sys.modules)
+from checkpointflow.cli import main
+main(sys.argv[1:])
+print(json.dumps(sorted(set(sys.modules) - before)), file=sys.stderr)
+"""
+DOCUMENTS = {"yaml", "jsonschema_rs", "checkpointflow.expressions", "checkpointflow.frontends"}
+
+
+def loaded(cpf: Program, *words: str) -> set[str]:
+    ended = subprocess.run(
+        [sys.executable, "-c", CODE, *words],
+        cwd=cpf.cwd, env=cpf.environment, capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    return set(json.loads(ended.stderr.splitlines()[-1]))
+
+
+@pytest.mark.parametrize("words", [("status", "--run-id", "mine-1"), ("runs",), ("waits",)])
+def test_looking_at_runs_loads_nothing_that_reads_documents(cpf: Program, words: tuple[str, ...]) -> None:
+    cpf.write("gate.yaml", GATE)
+    cpf.here("run", "-f", "gate.yaml", "--run-id", "mine-1")
+    modules = loaded(cpf, *words)
+    assert "checkpointflow.client" in modules
+    assert not modules & (DOCUMENTS | {"asyncio"})
+
+
+def test_a_run_loads_no_asyncio(cpf: Program) -> None:
+    cpf.write("gate.yaml", GATE)
+    modules = loaded(cpf, "run", "-f", "gate.yaml")
+    assert {"yaml", "checkpointflow.kernel.engine"} <= modules
+    assert not modules & {"asyncio", "checkpointflow.cli.progress"}
+
+
+def test_version_loads_next_to_nothing(cpf: Program) -> None:
+    ours = {name for name in loaded(cpf, "--version") if name.startswith("checkpointflow")}
+    assert ours == {"checkpointflow", "checkpointflow.cli", "checkpointflow.cli.streams"}
+
+
+def test_a_usage_error_opens_no_store(cpf: Program) -> None:
+    modules = loaded(cpf, "rum")
+    assert not modules & (DOCUMENTS | {"asyncio", "apsw", "checkpointflow.client", "checkpointflow.kernel.engine"})

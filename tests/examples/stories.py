@@ -1,0 +1,284 @@
+"""Ways through the examples: input, answers by step key, and exactly what has to come of it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from checkpointflow.client import Client
+from checkpointflow.config import Settings
+from checkpointflow.frontends.document.loader import Loaded, load_file
+from checkpointflow.values import JsonObject, JsonValue
+from checkpointflow.views import RunView
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+MOVES = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class Story:
+    """One way through an example. `prepare` makes what the run finds in its folder; `files` is what it leaves there."""
+
+    name: str
+    file: str
+    input: JsonObject = field(default_factory=dict)
+    answers: Mapping[str, JsonValue] = field(default_factory=dict)
+    status: str = "completed"
+    value: JsonObject = field(default_factory=dict)
+    message: str | None = None
+    files: Mapping[str, str] = field(default_factory=dict)
+    prepare: Callable[[Path], None] = lambda _folder: None
+
+    def load(self) -> Loaded:
+        return load_file(EXAMPLES / self.file, cwd="/")
+
+
+def settings(folder: Path, *, path: str | None = None) -> Settings:
+    """Return the settings of a process in a folder; its state lies beside what the run sees as its own."""
+    environment = {name: text for name, text in os.environ.items() if not name.startswith(("CPF_", "GIT_"))}
+    environment |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
+    if path is not None:
+        environment["PATH"] = f"{path}{os.pathsep}{environment['PATH']}"
+    cwd = folder / "cwd"
+    cwd.mkdir(exist_ok=True)
+    return Settings(
+        home=folder / "home", cwd=str(cwd), actor="ann", host="here", durability="process", environment=environment
+    )
+
+
+def go_on(client: Client, view: RunView, answers: Mapping[str, JsonValue]) -> RunView:
+    """Answer whatever a run asks, until it has settled."""
+    for _ in range(MOVES):
+        if view.status in ("completed", "failed", "cancelled"):
+            return view
+        view = move(client, view, answers)
+    raise AssertionError(f"after {MOVES} moves the run is {view.status}: {view.waits}")
+
+
+def move(client: Client, view: RunView, answers: Mapping[str, JsonValue]) -> RunView:
+    """Answer one wait of a run, or drive it if nothing is asked."""
+    for wait in view.waits:
+        if wait.kind == "in_doubt":
+            return client.decide(view.run_id, wait.step_key, "again", reason="it was not done")
+        if wait.kind == "external_event" and not wait.is_answered:
+            answer = answers[wait.step_key]
+            return client.resume(view.run_id, wait=wait.wait_id, payload=answer, has_payload=True).run
+    return client.resume(view.run_id).run
+
+
+def git(folder: Path, *arguments: str, **more: str) -> str:
+    """Run git as somebody without a configuration, always at the same instant."""
+    environment = {
+        "PATH": os.environ["PATH"],
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_AUTHOR_DATE": "2030-01-01T00:00:00Z",
+        "GIT_COMMITTER_DATE": "2030-01-01T00:00:00Z",
+        **{f"GIT_{who}_{what}": "ann@x" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
+    }
+    done = subprocess.run(
+        ["git", "-C", str(folder), *arguments], env=environment, check=True, capture_output=True, text=True, **more
+    )
+    return done.stdout
+
+
+def commit(folder: Path, *subjects: str) -> None:
+    for subject in subjects:
+        git(folder, "commit", "--quiet", "--allow-empty", "--allow-empty-message", f"--message={subject}")
+
+
+def repository(folder: Path, *subjects: str) -> None:
+    """Make a repository whose history has these subjects, the oldest first."""
+    folder.mkdir(exist_ok=True)
+    git(folder, "init", "--quiet", "--initial-branch=main")
+    commit(folder, *subjects)
+
+
+def hashes(folder: Path) -> list[str]:
+    """Return the short names of the commits, the oldest first."""
+    return git(folder, "log", "--reverse", "--format=%h").split()
+
+
+def changed_folders(folder: Path) -> None:
+    """Make a repository in which two folders and one file have changed since the tag `v1`."""
+    repository(folder)
+    for name in ("src/a", "ünï cödé/b"):
+        (folder / name).parent.mkdir()
+        (folder / name).write_text("1\n")
+    (folder / "still").mkdir()
+    (folder / "still" / "c").write_text("1\n")
+    git(folder, "add", "--all")
+    commit(folder, "first")
+    git(folder, "tag", "v1")
+    (folder / "src" / "a").write_text("2\n")
+    (folder / "ünï cödé" / "b").write_text("2\n")
+    (folder / "top").write_text("2\n")
+    git(folder, "add", "--all")
+    commit(folder, "second")
+
+
+APPROVE: JsonValue = {"decision": "approve"}
+REJECT: JsonValue = {"decision": "reject"}
+_FOLDERS = [".", "src", "ünï cödé"]
+_PAGE: JsonObject = {"page_url": "https://example.com/home"}
+_STAGED: JsonObject = {"status": "deployed", "replicas": 1}
+
+
+def _one_fix(folder: Path) -> None:
+    repository(folder, "Fix it")
+
+
+def _asks(**decisions: JsonValue) -> dict[str, JsonValue]:
+    return {f'each["{name}"]/ask': decisions.get(name, APPROVE) for name in _FOLDERS}
+
+
+def _signs(signed: bool) -> dict[str, JsonValue]:
+    return {'checks["human"]/sign_off': {"signed": signed, "name": "Ann"}}
+
+
+def _answered(*answers: str) -> dict[str, JsonValue]:
+    keys = ["question", *(f"question#{number}" for number in range(2, 20))]
+    return {key: {"answer": answer} for key, answer in zip(keys, answers, strict=False)}
+
+
+STORIES = [
+    Story(
+        name="notes written",
+        file="release_notes.yaml",
+        prepare=_one_fix,
+        input={"output": "my notes.md"},
+        answers={"review": {"decision": "revise", "comment": "Thanks to $(all)!"}, "review#2": APPROVE},
+        value={"result": {"status": "written", "path": "my notes.md"}},
+        files={"my notes.md": "# Release notes\n\n> Thanks to $(all)!\n\n## Fixed\n\n- Fix it (4928ba7)\n"},
+    ),
+    Story(
+        name="notes rejected",
+        file="release_notes.yaml",
+        prepare=_one_fix,
+        answers={"review": REJECT},
+        value={"result": {"status": "rejected"}},
+    ),
+    Story(
+        name="no new commits",
+        file="release_notes.yaml",
+        prepare=_one_fix,
+        input={"since": "main"},
+        value={"result": {"status": "nothing_new"}},
+    ),
+    Story(
+        name="no repository",
+        file="release_notes.yaml",
+        input={"repository": "nowhere"},
+        status="failed",
+        message="the history of `nowhere` cannot be read: fatal: cannot change to 'nowhere': No such file or directory",
+    ),
+    Story(
+        name="folders approved",
+        file="folder_approvals.yaml",
+        prepare=changed_folders,
+        input={"base": "v1"},
+        answers=_asks(),
+        value={"result": {"status": "approved", "folders": list(_FOLDERS)}},
+    ),
+    Story(
+        name="one folder held back",
+        file="folder_approvals.yaml",
+        prepare=changed_folders,
+        input={"base": "v1"},
+        answers=_asks(src=REJECT),
+        value={"result": {"status": "held_back", "folders": ["src"]}},
+    ),
+    Story(
+        name="no folder changed",
+        file="folder_approvals.yaml",
+        prepare=changed_folders,
+        input={"base": "v1", "head": "v1"},
+        value={"result": {"status": "unchanged"}},
+    ),
+    Story(
+        name="signed",
+        file="parallel_checks.yaml",
+        input={"text": "short\nlines\n"},
+        answers=_signs(True),
+        value={"result": {"status": "passed", "signed_by": "Ann"}},
+    ),
+    Story(
+        name="not signed",
+        file="parallel_checks.yaml",
+        input={"text": "short\nlines\n"},
+        answers=_signs(False),
+        value={"result": {"status": "unsigned", "asked": "Ann"}},
+    ),
+    Story(
+        name="checks failed",
+        file="parallel_checks.yaml",
+        input={"text": "short\nlonger line \n", "longest": 8},
+        answers=_signs(True),
+        value={"result": {"status": "refused", "width": "failed", "blanks": "failed"}},
+    ),
+    Story(
+        name="deployed everywhere",
+        file="sub_workflow.yaml",
+        input={"version": "1.2.3"},
+        answers={"production/confirm": {"go": True}},
+        value={"result": {"staging": _STAGED, "production": {"status": "deployed", "replicas": 4}}},
+    ),
+    Story(
+        name="production held back",
+        file="sub_workflow.yaml",
+        input={"version": "1.2.3"},
+        answers={"production/confirm": {"go": False}},
+        value={"result": {"staging": _STAGED, "production": {"status": "held_back"}}},
+    ),
+    Story(
+        name="one stage alone",
+        file="sub/deploy_stage.yaml",
+        input={"version": "1", "stage": "staging", "replicas": 2},
+        value={"result": {"status": "deployed", "replicas": 2}},
+    ),
+    Story(
+        name="one stage held back",
+        file="sub/deploy_stage.yaml",
+        input={"version": "1", "stage": "production", "ask": True},
+        answers={"confirm": {"go": False}},
+        value={"result": {"status": "held_back"}},
+    ),
+    Story(name="uploaded", file="retry_on_error.yaml", value={"result": {"status": "uploaded"}}),
+    Story(
+        name="upload failed",
+        file="retry_on_error.yaml",
+        input={"works_at_attempt": 99},
+        status="failed",
+        message="the upload failed: step `upload` exited with code 75",
+    ),
+    Story(
+        name="quiz passed",
+        file="quiz.yaml",
+        answers=_answered("change", "two", "one", "SIGTERM", "SIGHUP"),
+        input={"pass_at": 3},
+        value={"result": {"status": "passed", "points": 3}},
+    ),
+    Story(
+        name="quiz failed",
+        file="quiz.yaml",
+        answers=_answered("change", "two", "one", "SIGTERM", "SIGHUP"),
+        value={"result": {"status": "failed", "points": 3}},
+    ),
+    Story(
+        name="page published",
+        file="publish_page.yaml",
+        input={"page_id": "home"},
+        answers={"approval": APPROVE},
+        value={"result": {"status": "published", **_PAGE}, "outputs": _PAGE},
+    ),
+    Story(
+        name="page rejected",
+        file="publish_page.yaml",
+        input={"page_id": "home"},
+        answers={"approval": {"decision": "reject", "comment": "no"}},
+        value={"result": {"status": "rejected", "comment": "no"}, "outputs": {}},
+    ),
+]

@@ -1,0 +1,192 @@
+"""Ends of attempts that need no step kind to be seen: who is told to stop, and what an effect may raise."""
+
+import sys
+import threading
+
+import pytest
+
+from checkpointflow.errors import InputError, MissingExtraError, StepOutputError, StoreUnavailable
+from checkpointflow.kernel.effects import (
+    Broken,
+    Effect,
+    EffectStopped,
+    Failed,
+    OutcomeLost,
+    StepContext,
+    Stop,
+    Succeeded,
+    ThreadExecutor,
+    Unseen,
+    error_record,
+)
+from checkpointflow.kernel.ids import RunId, StepKey
+from checkpointflow.kernel.run import LocalEffect, Policy, StepCall, StepResult
+
+
+def context(key="s", attempt=1):
+    return StepContext(run_id=RunId("run-1"), key=StepKey(key), attempt=attempt, idempotency_key="k", cwd="/")
+
+
+def perform(function, *, key="s", attempt=1, timeout_seconds=None):
+    """Return an effect whose step kind is this function of `stop`, and the executor for it."""
+    executor = ThreadExecutor(lambda _call, _context, stop: function(stop), lambda _run, _attempts: None)
+    policy = Policy(timeout_seconds=timeout_seconds)
+    executor.start(Effect(call=StepCall(kind="do", arguments=None, policy=policy), context=context(key, attempt)))
+    return executor
+
+
+def ending(executor):
+    (finished,) = executor.wait(30)
+    return finished.ending
+
+
+def raising(error):
+    def function(*_):
+        raise error
+
+    return function
+
+
+def local(function):
+    executor = ThreadExecutor(lambda _call, _context, _stop: StepResult(None, {}), lambda _run, _attempts: None)
+    executor.start(Effect(call=LocalEffect(function=function, identity="here:f"), context=context()))
+    return executor
+
+
+# -- what an effect may raise ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("error", [InputError("no"), StepOutputError("no", hint="look")], ids=lambda e: e.code)
+def test_an_error_of_the_step_is_its_failure(error):
+    assert ending(perform(raising(error))) == Failed(error_record(error))
+
+
+@pytest.mark.parametrize("error", [StoreUnavailable("no"), MissingExtraError("no"), LookupError("a defect")], ids=repr)
+def test_an_error_that_is_not_the_steps_is_not_its_failure(error):
+    assert ending(perform(raising(error))) == Broken(error)
+
+
+def test_a_lost_connection_is_an_outcome_that_nobody_saw():
+    unseen = ending(perform(raising(OutcomeLost("no answer"))))
+    assert isinstance(unseen, Unseen)
+    assert (unseen.cause, unseen.error["details"]) == ("connection_lost", {"connection": True})
+
+
+@pytest.mark.parametrize("leave", [lambda: sys.exit(3), raising(KeyboardInterrupt())], ids=["exit", "interrupt"])
+def test_a_local_effect_that_would_leave_the_process_has_failed(leave):
+    failed = ending(local(leave))
+    assert isinstance(failed, Failed)
+    assert failed.error["details"]["exceptions"][-1] == "BaseException"
+
+
+def test_a_local_effect_may_raise_the_errors_of_a_step():
+    assert ending(local(raising(StepOutputError("no")))) == Failed(error_record(StepOutputError("no")))
+
+
+def test_a_record_of_an_error_has_its_hint_where_there_is_one():
+    record = {"code": "ERR_VALIDATION_INPUT", "message": "no", "details": {"n": 1}}
+    assert error_record(InputError("no", details={"n": 1})) == record
+    assert error_record(InputError("no", details={"n": 1}, hint="look")) == {**record, "hint": "look"}
+
+
+# -- stopping --------------------------------------------------------------------------------------
+
+
+def until_asked(stop):
+    asked = threading.Event()
+    stop.on_ask(asked.set)
+    assert asked.wait(30)
+    raise EffectStopped
+
+
+def test_an_effect_that_is_stopped_is_an_outcome_that_nobody_saw():
+    executor = perform(until_asked)
+    executor.stop(StepKey("s"))
+    executor.stop(StepKey("s"))
+    unseen = ending(executor)
+    assert isinstance(unseen, Unseen)
+    assert unseen.cause == "stopped"
+
+
+def test_an_effect_that_exceeds_its_time_says_which():
+    unseen = ending(perform(until_asked, timeout_seconds=0.01))
+    assert unseen == Unseen(
+        "timeout",
+        {
+            "code": "ERR_TIMEOUT",
+            "message": "step `s` did not finish within 0.01 seconds",
+            "details": {"timeout_seconds": 0.01},
+        },
+    )
+
+
+def test_stopping_what_does_not_go_on_does_nothing():
+    executor = perform(lambda _stop: StepResult(1, {}))
+    executor.stop(StepKey("other"))
+    assert ending(executor) == Succeeded(StepResult(1, {}))
+    executor.stop(StepKey("s"))
+    assert executor.wait(0) == []
+
+
+def test_the_first_cause_to_stop_counts_and_the_action_is_called_once():
+    stop, calls = Stop(), []
+    assert stop.cause is None
+    stop.on_ask(lambda: calls.append("called"))
+    stop.ask("timeout")
+    stop.ask("stopped")
+    assert (stop.cause, calls) == ("timeout", ["called"])
+
+
+def test_who_hears_late_of_a_stop_is_told_at_once():
+    stop, calls = Stop(), []
+    stop.ask("stopped")
+    stop.on_ask(lambda: calls.append("called"))
+    assert calls == ["called"]
+
+
+def test_a_forgotten_action_is_not_called():
+    stop, calls = Stop(), []
+    stop.on_ask(lambda: calls.append("called"))
+    stop.forget()
+    stop.ask("stopped")
+    assert calls == []
+
+
+# -- orphans, threads ------------------------------------------------------------------------------
+
+
+def test_orphans_are_looked_for_only_where_an_attempt_was_open():
+    seen = []
+    executor = ThreadExecutor(lambda *_: StepResult(None, {}), lambda run, attempts: seen.append((run, dict(attempts))))
+    executor.end_orphans(RunId("run-1"), {})
+    executor.end_orphans(RunId("run-1"), {StepKey("s"): 2})
+    assert seen == [("run-1", {"s": 2})]
+
+
+def test_a_thread_that_cannot_be_started_breaks_the_attempt_and_not_the_drive(monkeypatch):
+    monkeypatch.setattr(threading.Thread, "start", raising(RuntimeError("can't start new thread")))
+    broken = ending(perform(lambda _stop: StepResult(1, {})))
+    assert isinstance(broken, Broken)
+    assert broken.error.code == "ERR_ENGINE_LIMIT"
+
+
+def test_the_late_end_of_an_attempt_given_up_is_not_taken_for_the_next_one():
+    begun, go, hold, threads = threading.Event(), threading.Event(), threading.Event(), []
+
+    def slow():
+        threads.append(threading.current_thread())
+        begun.set()
+        return go.wait(30)
+
+    executor = local(slow)
+    assert begun.wait(30)
+    executor.stop(StepKey("s"))
+    assert isinstance(ending(executor), Unseen)
+    following = LocalEffect(function=lambda: hold.wait(30), identity="here:next")
+    executor.start(Effect(call=following, context=context(attempt=2)))
+    go.set()
+    threads[0].join(30)
+    assert executor.wait(0) == []
+    hold.set()
+    (finished,) = executor.wait(30)
+    assert (finished.attempt, finished.ending) == (2, Succeeded(StepResult(True, {})))
