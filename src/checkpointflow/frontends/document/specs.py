@@ -94,7 +94,7 @@ def secret_sources() -> JsonObject:
     either: list[JsonValue] = [{"required": ["env"]}, {"required": ["file"]}]
     source = record("Where the secret is kept", {"env": variable, "file": file}, oneOf=either)
     return described(
-        "Secrets, by name: filled in when a step is performed, and never written down",
+        "Secrets, by name: where each is kept, `{env: VARIABLE}` or `{file: PATH}`",
         type="object",
         propertyNames=names,
         additionalProperties=source,

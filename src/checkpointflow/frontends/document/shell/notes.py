@@ -74,13 +74,20 @@ def visible_arguments(parts: Sequence[str | Hole], *, shell: str) -> Mapping[int
     """
     found: dict[int, str] = {}
     for command in _commands(parts, shell):
-        words = command.operands
-        while words and words[0].is_literal and words[0].text in _BEFORE_PROGRAM:
-            words = words[1:]
+        words = _from_program(command.operands)
         if words and not (words[0].is_literal and words[0].text in _BUILTINS):
             name = words[0].text if words[0].is_literal else "the program"
             found |= {hole: name for word in words[1:] for hole in word.holes if hole not in found}
     return found
+
+
+def _from_program(words: list[Word]) -> list[Word]:
+    """Leave out what stands before a program's name: `command -p tool x` runs `tool`."""
+    while words and words[0].is_literal and words[0].text in _BEFORE_PROGRAM:
+        words = words[1:]
+        while words and words[0].is_literal and words[0].text.startswith("-"):
+            words = words[1:]
+    return words
 
 
 def _commands(parts: Sequence[str | Hole], shell: str) -> Sequence[Command]:
