@@ -25,6 +25,9 @@ OUTPUTS: Mapping[str, str] = {
     "cli": "What the command printed, read as `parse` says: under `auto` one JSON object if stdout is one (with an "
     "`outputs` schema it has to be), else an empty object. Beside the outputs stand `steps.ID.exit_code` and, "
     "under `auto` when nothing was parsed, `steps.ID.stdout` (its first 64 KiB). More than 8 MiB is not parsed.",
+    "python": "What the function returned: JSON, at most 8 MiB. What it prints is captured. An exception fails the "
+    "step: `steps.ID.error.details` has the names of its classes in `exceptions`, and `traceback_path`. See "
+    "[Call Python](../how-to/call-python.md).",
     "set": "The values, computed once and then recorded.",
     "sleep": "None.",
     "await_event": "The payload of the answer, or `on_timeout.outputs` once the deadline has passed.",
@@ -111,13 +114,13 @@ def type_words(schema: JsonObject) -> str:
 
 
 def place_words(schema: JsonObject, place: str) -> str:
-    """Return how texts at a place are read."""
+    """Return how texts at a place are read, and whether secrets may stand there."""
     items = schema.get("items")
     kinds = items.get("type") if isinstance(items, dict) and place != "steps" else schema.get("type")
     names = {None if kind is None else str(kind) for kind in (kinds if isinstance(kinds, list) else [kinds])}
     if "enum" in schema or "const" in schema or names.isdisjoint({"string", "object", "array", None}):
         return "–"
-    return PLACES[place]
+    return PLACES[place] + (", secrets" if schema.get("x-secrets") else "")
 
 
 def inner_fields(name: str, schema: JsonObject) -> tuple[str, JsonObject] | None:
@@ -225,7 +228,7 @@ def document_page() -> str:
         "`${…}` in says what a text may hold: `text` takes [expressions](expressions.md) inside it, `text, no null` "
         "fails the step where one gives null, `shell text` follows the rules of "
         "[safe commands](../how-to/write-a-safe-command.md), an `expression` or `condition` stands with or "
-        "without `${ }`, and `–` takes none.\n",
+        "without `${ }`, and `–` takes none. `secrets`: [secrets](../how-to/keep-a-secret.md) may stand there.\n",
         "## The document\n",
         field_table(whole),
         "A property of `workflow.outputs` may say `from: steps.ID.outputs.NAME`; outputs of steps that did not "

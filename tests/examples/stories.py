@@ -16,6 +16,9 @@ from checkpointflow.views import RunView
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 MOVES = 100
+TOKEN, KEY = "the-token-of-the-notices", "the-key-of-the-notices"
+UNPINNED = "is not kept with the run"
+"""What lint says of every step of kind `python`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +42,7 @@ class Story:
 def settings(folder: Path, *, path: str | None = None) -> Settings:
     """Return the settings of a process in a folder; its state lies beside what the run sees as its own."""
     environment = {name: text for name, text in os.environ.items() if not name.startswith(("CPF_", "GIT_"))}
-    environment |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
+    environment |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "NOTICES_TOKEN": TOKEN}
     if path is not None:
         environment["PATH"] = f"{path}{os.pathsep}{environment['PATH']}"
     cwd = folder / "cwd"
@@ -123,12 +126,17 @@ def changed_folders(folder: Path) -> None:
 APPROVE: JsonValue = {"decision": "approve"}
 REJECT: JsonValue = {"decision": "reject"}
 _FOLDERS = [".", "src", "ünï cödé"]
+_SIGNATURE = "65beac4f6cf4e213"
 _PAGE: JsonObject = {"page_url": "https://example.com/home"}
 _STAGED: JsonObject = {"status": "deployed", "replicas": 1}
 
 
 def _one_fix(folder: Path) -> None:
     repository(folder, "Fix it")
+
+
+def _signing_key(folder: Path) -> None:
+    (folder / "signing.key").write_text(f"{KEY}\n")
 
 
 def _asks(**decisions: JsonValue) -> dict[str, JsonValue]:
@@ -266,6 +274,23 @@ STORIES = [
         file="quiz.yaml",
         answers=_answered("change", "two", "one", "SIGTERM", "SIGHUP"),
         value={"result": {"status": "failed", "points": 3}},
+    ),
+    Story(
+        name="notice published",
+        file="secrets.yaml",
+        prepare=_signing_key,
+        input={"text": "Closed on Monday"},
+        answers={"approval": APPROVE},
+        value={"result": {"status": "published", "url": f"https://notices.example/{_SIGNATURE}"}},
+        files={"notice.json": f'{{"text":"Closed on Monday","signature":"{_SIGNATURE}"}}'},
+    ),
+    Story(
+        name="notice rejected",
+        file="secrets.yaml",
+        prepare=_signing_key,
+        input={"text": "Closed on Monday"},
+        answers={"approval": REJECT},
+        value={"result": {"status": "rejected"}},
     ),
     Story(
         name="page published",

@@ -4,7 +4,7 @@ import pytest
 
 from checkpointflow.client import Client
 from checkpointflow.frontends.document.loader import load_file
-from examples.stories import EXAMPLES, STORIES, go_on, settings
+from examples.stories import EXAMPLES, STORIES, UNPINNED, go_on, settings
 
 FILES = sorted(str(path.relative_to(EXAMPLES)) for path in EXAMPLES.rglob("*.yaml"))
 
@@ -15,7 +15,8 @@ def test_every_example_has_a_story():
 
 @pytest.mark.parametrize("file", FILES)
 def test_an_example_has_no_problems(file):
-    assert load_file(EXAMPLES / file, cwd="/").problems == []
+    problems = load_file(EXAMPLES / file, cwd="/").problems
+    assert [problem for problem in problems if UNPINNED not in problem["message"]] == []
 
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)

@@ -26,6 +26,7 @@ EXAMPLES: dict[str, list[JsonObject]] = {
             | {"jitter": True, "on": ["timeout", "connection", "exit:75", "http:5xx", "http:503", "OSError"]},
         },
     ],
+    "python": [{"call": "a:b"}, {"call": "a.b_1:C.d", "args": {"x": [1, "${inputs.b}"]}, "effect": "once"}],
     "set": [{"values": {"a": 1, "b": ["${inputs.b}"]}, "outputs": {"type": "object"}}],
     "sleep": [{"seconds": 3}, {"seconds": "${inputs.n}"}, {"until": "2030-01-01T09:00:00Z"}],
     "await_event": [
@@ -64,6 +65,7 @@ BROKEN: dict[str, list[JsonObject]] = {
         {"command": "a", "env": {"A": None}},
         {"command": "a", "effect": "twice"},
     ],
+    "python": [{}, {"call": "a"}, {"call": "a:"}, {"call": "a-b:c"}, {"call": "a:b", "args": [1]}, {"call": "a:b()"}],
     "set": [{}, {"values": [1]}, {"values": {}, "retry": {"max_attempts": 1}}],
     "sleep": [{}, {"seconds": 1, "until": "2030-01-01"}, {"seconds": -1}, {"seconds": 1, "timeout_seconds": 1}],
     "await_event": [

@@ -169,12 +169,6 @@ def test_fields_are_judged_by_the_kind_of_their_step(steps: str, says: str) -> N
     assert says in message
 
 
-def test_fields_of_later_versions_are_refused_clearly() -> None:
-    header = HEAD.replace("  steps:", "  secrets: {token: {env: TOKEN}}\n  steps:")
-    (problem,) = problems_of("- {id: a, kind: end}", header=header)
-    assert (problem["line"], problem["message"]) == (FIRST - 1, "`secrets` are not part of this version")
-
-
 def test_fields_that_do_nothing_are_accepted_with_a_warning() -> None:
     assert warnings_of("- {id: a, kind: end, next: a, outputs: {}, inputs: {}}") == [
         "`next` is ignored: it has no effect on kind `end`",

@@ -17,6 +17,7 @@ from checkpointflow.errors import (
     InternalError,
     PersistenceError,
     RunNotFoundError,
+    SecretMissingError,
     UnknownKindError,
     UsageError,
 )
@@ -83,6 +84,8 @@ def _about_file(error: CheckpointflowError, door: Door) -> list[JsonValue]:
         return [action("Check it again once it is mended", ["cpf", "validate", *actions.of_file(door.file)])]
     if isinstance(error, FileMissingError):
         return [action("Write a starter document", ["cpf", "init"])]
+    if isinstance(error, SecretMissingError):
+        return [action("Run it again once they are provided", door.again())]
     if isinstance(error, InputError):
         return [action("See what it would do, with input that fits", ["cpf", "plan", *actions.of_file(door.file)])]
     return []

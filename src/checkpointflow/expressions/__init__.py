@@ -11,6 +11,7 @@ from checkpointflow.expressions.expression import (
 )
 from checkpointflow.expressions.names import Note, Reference, Scope
 from checkpointflow.expressions.places import Schema, StepShape
+from checkpointflow.expressions.secret_text import SecretText, joined
 from checkpointflow.expressions.template import Template, parse_template, text_of
 
 __all__ = [
@@ -19,9 +20,11 @@ __all__ = [
     "Reference",
     "Schema",
     "Scope",
+    "SecretText",
     "StepShape",
     "Template",
     "as_condition",
+    "joined",
     "parse",
     "parse_bare_or_wrapped",
     "parse_condition",

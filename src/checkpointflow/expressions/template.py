@@ -9,6 +9,7 @@ from checkpointflow.expressions.expression import Expression, parse_at
 from checkpointflow.expressions.frame import MAX_SIZE
 from checkpointflow.expressions.lexer import closing_brace
 from checkpointflow.expressions.names import Scope
+from checkpointflow.expressions.secret_text import joined
 from checkpointflow.values import JsonValue, dump
 
 
@@ -30,7 +31,7 @@ class Template:
         self.single = expressions[0] if len(expressions) == 1 and is_alone else None
 
     def render(self, context: Mapping[str, JsonValue]) -> JsonValue:
-        """Return the value of a single expression as it is, else the text.
+        """Return the value of a single expression as it is, else the text, a SecretText if there are secrets in it.
 
         Raises:
             ExpressionError: an expression has no value, or the text grows too large.
@@ -45,7 +46,7 @@ class Template:
             if size > MAX_SIZE and not self.is_constant:
                 raise ExpressionError(f"the text has more than {MAX_SIZE:,} characters", offset=offset)
             pieces.append(piece)
-        return "".join(pieces)
+        return joined(pieces)
 
 
 def text_of(value: JsonValue) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
-from checkpointflow.errors import CheckpointflowError, EngineLimitError, StepTimeoutError
+from checkpointflow.errors import CheckpointflowError, EngineLimitError, StepTimeoutError, is_of_the_run
 from checkpointflow.kernel.ids import RunId, StepKey
 from checkpointflow.kernel.run import LocalEffect, StepCall, StepResult
 from checkpointflow.values import JsonObject, JsonValue, checked
@@ -263,7 +263,7 @@ def _ending(perform: Perform, attempt: _Attempt) -> Ending:
     except OutcomeLost as error:
         return Unseen("connection_lost", _record("ERR_STEP_FAILED", str(error), {"connection": True}))
     except CheckpointflowError as error:
-        is_outcome = error.exit_code in (10, 20, 30)
+        is_outcome = is_of_the_run(error)
         return Failed(error_record(error)) if is_outcome else Broken(error, attempt.stop.has_begun)
     except BaseException as error:  # a SystemExit must not end this thread in silence: the drive would wait for ever
         return _failure(attempt, error)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol, TypeAlias, TypeVar
@@ -27,16 +27,32 @@ class Policy:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Origin:
+    """Where a call comes from: what its performer needs, and no part of what it means.
+
+    So a document that has moved, or a secret that is kept elsewhere, changes no digest. `folder` is that of the text
+    in which the call stands. `secrets` says where the secrets that its arguments name are kept, each as `{"env": NAME}`
+    or `{"file": PATH}`. `withheld` are all variables that hold secrets of the workflow: no process inherits them.
+    """
+
+    folder: str | None = None
+    secrets: Mapping[str, JsonObject] = field(default_factory=dict)
+    withheld: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class StepCall:
     """An effect as data: a step kind with JSON arguments, so that any process can perform it.
 
-    `outputs` is the JSON Schema that its output has to fit, None for any.
+    `outputs` is the JSON Schema that its output has to fit, None for any. Where secrets belong in the arguments,
+    `arguments["secrets"]` lists their places and the arguments hold placeholders.
     """
 
     kind: str
     arguments: JsonValue
     policy: Policy = field(default_factory=Policy)
     outputs: JsonValue = None
+    origin: Origin = field(default_factory=Origin)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -9,6 +9,7 @@ from checkpointflow.errors import StepOutputError, UnknownKindError
 from checkpointflow.kernel.effects import Perform, StepContext, Stop
 from checkpointflow.kernel.run import StepCall, StepResult
 from checkpointflow.steps.base import StepKind, StepSettings
+from checkpointflow.steps.secrets import unveil
 from checkpointflow.values import JsonValue
 
 _SHOWN_PROBLEMS = 5
@@ -36,24 +37,34 @@ class _Kinds(Mapping[str, StepKind]):
 
 KINDS: Mapping[str, StepKind] = _Kinds(
     "cli",
+    "python",
 )
 
 
 def make_perform(settings: StepSettings) -> Perform:
     """Return what performs one attempt of a call: its kind runs, then its output is held against `outputs`.
 
+    Secrets are put in before that, and kept out of everything that comes back.
+
     The returned function raises:
         UnknownKindError: this version has no such kind.
         StepFailedError: the attempt failed.
         StepOutputError: its output does not fit the schema in `outputs`.
         EffectStopped: it was ended by its `Stop`.
+        SecretUnavailableError: it needs a secret that is not to be had here.
         PersistenceError: its output files cannot be written.
     """
 
     def perform(call: StepCall, context: StepContext, stop: Stop) -> StepResult:
-        result = _kind(call.kind).run(call, context, stop, settings)
-        if call.outputs is not None:
-            _check_output(result, call.outputs, context)
+        kind = _kind(call.kind)
+        unveiled = unveil(call, context, settings)
+        try:
+            result = unveiled.kept_out(kind.run(unveiled.call, context, stop, unveiled.settings), context)
+            if call.outputs is not None:
+                _check_output(result, call.outputs, context)
+        except Exception as error:
+            unveiled.mask(error)
+            raise
         return result
 
     return perform

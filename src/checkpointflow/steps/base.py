@@ -6,7 +6,7 @@ import hashlib
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TypeAlias
@@ -14,6 +14,7 @@ from typing import TypeAlias
 from checkpointflow.kernel.effects import StepContext, Stop
 from checkpointflow.kernel.ids import RunId, StepKey
 from checkpointflow.kernel.run import StepCall, StepResult
+from checkpointflow.steps.masking import Hidden
 
 _UNSAFE = re.compile(rb"[^A-Za-z0-9._\[\]#/-]")
 _RESERVED = re.compile(r"(?:[.-]|(?:con|prn|aux|nul|com[0-9]|lpt[0-9]|conin#|conout#)(?:\.|$))", re.IGNORECASE)
@@ -27,13 +28,14 @@ class StepSettings:
 
     `runs_dir` is the folder of all runs, inside the state folder; `sync` has output files reach the disk before a
     step returns; `environment` is what commands inherit; `grace_seconds` is how long a command that has to end may
-    take before it is killed.
+    take before it is killed. `hidden` are the secrets of the one call that is performed, which no file may hold.
     """
 
     runs_dir: Path
     sync: bool
     environment: Mapping[str, str]
     grace_seconds: float = 5.0
+    hidden: Hidden = field(default_factory=Hidden)
 
     @cached_property
     def home(self) -> str:
@@ -51,6 +53,18 @@ class StepKind:
     name: str
     summary: str
     run: RunStep
+
+
+def environment_of(context: StepContext, settings: StepSettings) -> dict[str, str]:
+    """Return what every process of an attempt has in its environment: what is inherited, and what tells its place."""
+    return {
+        **settings.environment,
+        "CPF_HOME": settings.home,
+        "CPF_RUN_ID": context.run_id,
+        "CPF_STEP_KEY": context.key,
+        "CPF_ATTEMPT": str(context.attempt),
+        "CPF_IDEMPOTENCY_KEY": context.idempotency_key,
+    }
 
 
 def output_paths(runs_dir: Path, run_id: RunId, key: StepKey, attempt: int) -> tuple[Path, Path]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import signal
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,9 +14,10 @@ from checkpointflow.errors import StepFailedError, UnsupportedError
 from checkpointflow.kernel.effects import StepContext, Stop
 from checkpointflow.kernel.run import StepCall, StepResult
 from checkpointflow.steps import processes
-from checkpointflow.steps.base import StepKind, StepSettings, output_paths
+from checkpointflow.steps.base import StepKind, StepSettings, environment_of, output_paths
 from checkpointflow.steps.printed import Printed
-from checkpointflow.values import JsonValue
+from checkpointflow.steps.secrets import secret_in_output
+from checkpointflow.values import JsonValue, dump
 
 _LONGEST_TEXT = 120 * 1024
 _SHELLS: Mapping[str, Sequence[str]] = {
@@ -63,10 +63,11 @@ def run(call: StepCall, context: StepContext, stop: Stop, settings: StepSettings
     command = processes.Command(
         arguments=_command_line(arguments, context),
         cwd=os.path.join(context.cwd, arguments.cwd or ""),  # noqa: PTH118 - `~` and `..` stay as written
-        environment=_environment(arguments, context, settings),
+        environment={**environment_of(context, settings), **arguments.values, **arguments.env},
         stdin=None if arguments.stdin is None else _encoded(arguments.stdin, "`stdin`", context),
         stdout_path=stdout_path,
         stderr_path=stderr_path,
+        masks=(settings.hidden.stream(), settings.hidden.stream()),
     )
     _refuse_unfit(arguments, command, context)
     code = _exit_code(command, arguments, context, stop, settings)
@@ -76,9 +77,13 @@ def run(call: StepCall, context: StepContext, stop: Stop, settings: StepSettings
             printed.sync()
         if code not in arguments.exit_codes:
             raise _bad_exit(printed, arguments)
-        return printed.result(arguments.parse, has_schema=call.outputs is not None)
+        result = printed.result(arguments.parse, has_schema=call.outputs is not None)
     except OSError as error:
         raise processes.unwritable(stdout_path, error) from error
+    masked = command.masks[0]
+    if masked is not None and masked.names and "stdout" not in result.details:
+        raise secret_in_output(sorted(masked.names), context)
+    return result
 
 
 KIND = StepKind("cli", "run a command and take what it prints as output", run)
@@ -99,10 +104,16 @@ def _arguments(given: JsonValue) -> _Arguments:
         values=_texts(given, "values"),
         env=_texts(given, "env"),
         cwd=_text_or_none(given, "cwd"),
-        stdin=_text_or_none(given, "stdin"),
+        stdin=_stdin(given),
         exit_codes=[0] if codes is None else [int(code) for code in _list(codes) if isinstance(code, int | float)],
         parse=_text_or_none(given, "parse") or "auto",
     )
+
+
+def _stdin(given: dict[str, JsonValue]) -> str | None:
+    """Return what the command reads: text, or a value as JSON, made here so that secrets in it are escaped."""
+    value = given.get("stdin")
+    return value if value is None or isinstance(value, str) else dump(value)
 
 
 def _text_or_none(given: dict[str, JsonValue], name: str) -> str | None:
@@ -139,19 +150,6 @@ def _command_line(arguments: _Arguments, context: StepContext) -> Sequence[str] 
     if sys.platform == "win32" and options[0] == "/d":
         return f'{arguments.shell} {" ".join(options)} "{arguments.command}"'  # cmd has its own idea of quotes
     return [arguments.shell, *options, arguments.command]
-
-
-def _environment(arguments: _Arguments, context: StepContext, settings: StepSettings) -> _Texts:
-    return {
-        **settings.environment,
-        "CPF_HOME": settings.home,
-        "CPF_RUN_ID": context.run_id,
-        "CPF_STEP_KEY": context.key,
-        "CPF_ATTEMPT": str(context.attempt),
-        "CPF_IDEMPOTENCY_KEY": context.idempotency_key,
-        **arguments.values,
-        **arguments.env,
-    }
 
 
 def _refuse_unfit(arguments: _Arguments, command: processes.Command, context: StepContext) -> None:
@@ -235,21 +233,13 @@ def _why_not_started(error: OSError, command: processes.Command, arguments: _Arg
 
 def _bad_exit(printed: Printed, arguments: _Arguments) -> StepFailedError:
     code = printed.exit_code
-    how = f"exited with code {code}" if code >= 0 else f"was ended by signal {_signal_name(-code)}"
     not_found = arguments.command is not None and code == 127
     return StepFailedError(
-        f"step `{printed.key}` {how}",
+        f"step `{printed.key}` {printed.ending()}",
         details={"exit_code": code, "stderr_tail": printed.stderr_tail()},
         hint="with code 127 a shell says that it did not find a command" if not_found else None,
         step_key=printed.key,
     )
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return f"{signal.Signals(number).name} ({number})"
-    except ValueError:
-        return str(number)
 
 
 def _failure(context: StepContext, message: str) -> StepFailedError:

@@ -6,6 +6,7 @@ import codecs
 import contextlib
 import os
 import re
+import signal
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,6 +65,11 @@ class Printed:
             return self._parsed(self._text())
         raise TypeError(f"`{parse}` is no way to parse what a command printed")
 
+    def ending(self) -> str:
+        """Return how the attempt's process ended, as the rest of a sentence."""
+        code = self.exit_code
+        return f"exited with code {code}" if code >= 0 else f"was ended by signal {_signal_name(-code)}"
+
     def stderr_tail(self) -> str:
         """Return the last lines of stderr, at most 20 and 4 KiB."""
         with self.stderr_path.open("rb") as file:
@@ -81,7 +87,7 @@ class Printed:
         begins_as_object = head.lstrip("\ufeff" + whitespace).startswith("{")
         if begins_as_object and self._size() <= _LARGEST_PARSED:
             with contextlib.suppress(ValueError):
-                value = _parse(self._whole())
+                value = parsed_json(self._whole())
                 if isinstance(value, dict):
                     return self._parsed(value)
         return StepResult({}, {"exit_code": self.exit_code, "stdout": head})
@@ -89,7 +95,7 @@ class Printed:
     def _object(self) -> JsonObject:
         reason = "it is JSON, but no object"
         try:
-            value = _parse(self._whole())
+            value = parsed_json(self._whole())
             if isinstance(value, dict):
                 return value
         except ValueError as error:
@@ -98,7 +104,7 @@ class Printed:
 
     def _json(self) -> JsonValue:
         try:
-            return _parse(self._whole())
+            return parsed_json(self._whole())
         except ValueError as error:
             raise self._misfit("printed no JSON, which `parse: json` asks for", str(error)) from None
 
@@ -140,6 +146,13 @@ class Printed:
         return decoder.decode(data, final=len(data) < _KEPT)
 
 
+def _signal_name(number: int) -> str:
+    try:
+        return f"{signal.Signals(number).name} ({number})"
+    except ValueError:
+        return str(number)
+
+
 def _lines(text: str) -> JsonValue:
     lines = text.split("\n")
     if not lines[-1]:
@@ -147,7 +160,7 @@ def _lines(text: str) -> JsonValue:
     return [line.removesuffix("\r") for line in lines]
 
 
-def _parse(data: bytes) -> JsonValue:
+def parsed_json(data: bytes) -> JsonValue:
     """Return the one JSON value of a text, surely one that a journal can hold.
 
     Raises:

@@ -12,11 +12,14 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
-from typing import IO
+from typing import BinaryIO, cast
 
 from checkpointflow.errors import StoreUnavailable, UnsupportedError
 from checkpointflow.kernel.effects import EffectStopped, OutcomeLost, Stop
+from checkpointflow.steps.masking import MaskedStream
+from checkpointflow.steps.pumps import Pump
 
 GRACE_SECONDS = 5.0
 _AFTER_KILL_SECONDS = 2.0
@@ -27,7 +30,9 @@ _PROC = Path("/proc")
 class Command:
     """What to start: a list of arguments (on Windows also one line), where, with which environment and files.
 
-    `stdin` is all that the command can read, None for nothing; the two files are made anew.
+    `stdin` is all that the command can read, None for nothing; the two files are made anew. `masks` are what its
+    stdout and stderr go through on their way there, None if they go straight. `inherited` are further descriptors of
+    ours that it gets.
     """
 
     arguments: Sequence[str] | str
@@ -36,24 +41,27 @@ class Command:
     stdin: bytes | None
     stdout_path: Path
     stderr_path: Path
+    masks: tuple[MaskedStream | None, MaskedStream | None] = (None, None)
+    inherited: tuple[int, ...] = ()
 
 
 def run(command: Command, stop: Stop, grace_seconds: float = GRACE_SECONDS) -> int:
     """Run a command to its end; return its exit code, or minus the signal that ended it.
 
-    What it leaves running in the background is left alone. When `stop` asks, its whole group is ended: SIGTERM, and
-    SIGKILL for what is still there after the grace.
+    What it leaves running in the background is left alone (where output is masked, see Pump). When `stop` asks, its
+    whole group is ended: SIGTERM, and SIGKILL for what is still there after the grace.
 
     Raises:
         EffectStopped: it was asked to end before its exit was seen.
         OutcomeLost: something else in this process took its exit status.
         UnsupportedError: exit codes cannot be seen in this process.
-        StoreUnavailable: its files cannot be made.
+        StoreUnavailable: its files cannot be made or written.
         OSError: it cannot be started.
     """
     if stop.cause is not None:
         raise EffectStopped
-    group = ProcessGroup(_start(command), grace_seconds)
+    process, pumps = _start(command)
+    group = ProcessGroup(process, grace_seconds)
     stop.on_ask(group.ask_to_end)
     try:
         group.await_leader()
@@ -63,25 +71,38 @@ def run(command: Command, stop: Stop, grace_seconds: float = GRACE_SECONDS) -> i
             group.end_rest()
     finally:
         code = group.reap()
+        _finish(pumps, command)
     if asked:
         raise EffectStopped
     return code
 
 
-def _start(command: Command) -> subprocess.Popen[bytes]:
+def _start(command: Command) -> tuple[subprocess.Popen[bytes], list[Pump]]:
     _refuse_ignored_children()
     with ExitStack() as opened:
-        stdin, stdout, stderr = _files(command, opened)
-        return subprocess.Popen(
+        pumps: list[Pump] = []
+        stdin, stdout, stderr = _files(command, opened, pumps)
+        process = subprocess.Popen(
             command.arguments,
             cwd=command.cwd,
             env=command.environment,
             stdin=stdin,
             stdout=stdout,
             stderr=stderr,
+            pass_fds=command.inherited,
             start_new_session=sys.platform != "win32",
             creationflags=_CREATION_FLAGS,
         )
+        for pump in pumps:
+            pump.start()
+    return process, pumps
+
+
+def _finish(pumps: list[Pump], command: Command) -> None:
+    errors = [pump.finish() for pump in pumps]
+    for error in errors:
+        if error is not None:
+            raise unwritable(command.stdout_path, error) from error
 
 
 class ProcessGroup:
@@ -229,12 +250,27 @@ def _stat(pid: str) -> list[str]:
     return text.rpartition(b")")[2].decode("ascii", "replace").split()
 
 
-def _files(command: Command, opened: ExitStack) -> tuple[IO[bytes] | int, IO[bytes], IO[bytes]]:
+def _files(command: Command, opened: ExitStack, pumps: list[Pump]) -> tuple[BinaryIO | int, FileIO, FileIO]:
     try:
         stdin = subprocess.DEVNULL if command.stdin is None else opened.enter_context(_holding(command.stdin))
-        return stdin, opened.enter_context(_new(command.stdout_path)), opened.enter_context(_new(command.stderr_path))
+        stdout, stderr = (
+            _output(path, mask, opened, pumps)
+            for path, mask in zip((command.stdout_path, command.stderr_path), command.masks, strict=True)
+        )
     except OSError as error:
         raise unwritable(command.stdout_path, error) from error
+    return stdin, stdout, stderr
+
+
+def _output(path: Path, mask: MaskedStream | None, opened: ExitStack, pumps: list[Pump]) -> FileIO:
+    """Return what a command writes to: a file, or the pipe to one."""
+    file = new_file(path)
+    if mask is None:
+        return opened.enter_context(file)
+    pump = Pump(file, mask)
+    opened.callback(pump.release)
+    pumps.append(pump)
+    return pump.write_end
 
 
 def unwritable(path: Path, error: OSError) -> StoreUnavailable:
@@ -246,24 +282,46 @@ def unwritable(path: Path, error: OSError) -> StoreUnavailable:
     )
 
 
-def _holding(data: bytes) -> IO[bytes]:
-    """A file without a name; not a pipe, on which a command that does not read would block us."""
+def _holding(data: bytes) -> BinaryIO:
+    """Return what a command reads data from, which may hold secrets: no disk sees it.
+
+    Where files cannot be in memory it is a pipe that a thread fills, since a command may not care to read it.
+    """
     if sys.platform == "linux":
-        file: IO[bytes] = os.fdopen(os.memfd_create("stdin"), "w+b")
+        file = unnamed_file()
+        file.write(data)
+        file.seek(0)
+    else:
+        read_end, write_end = os.pipe()
+        file = os.fdopen(read_end, "rb")
+        threading.Thread(target=_feed, args=(os.fdopen(write_end, "wb"), data), name="stdin", daemon=True).start()
+    return file
+
+
+def _feed(pipe: BinaryIO, data: bytes) -> None:
+    with contextlib.suppress(OSError), pipe:  # nobody reads it any longer
+        pipe.write(data)
+
+
+def unnamed_file() -> BinaryIO:
+    """Make a file without a name, in memory where the system can."""
+    if sys.platform == "linux":
+        file = os.fdopen(os.memfd_create("checkpointflow"), "w+b")
     else:
         from tempfile import TemporaryFile
 
         file = TemporaryFile()  # noqa: SIM115 - the caller closes it
-    file.write(data)
-    file.seek(0)
-    return file
+    return cast(BinaryIO, file)
 
 
-def _new(path: Path) -> IO[bytes]:
+def new_file(path: Path) -> FileIO:
     """Make a file that only its owner may read, in folders that only their owner may enter.
 
     A file of an earlier attempt is removed, not emptied: a process left behind may still write to it. Appending keeps
     the rest in order when a command opens `/dev/stdout` anew and so empties it.
+
+    Raises:
+        OSError: it cannot be made.
     """
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
     try:
@@ -272,7 +330,7 @@ def _new(path: Path) -> IO[bytes]:
         _make_folder(path.parent)
         path.unlink(missing_ok=True)
         descriptor = os.open(path, flags, 0o600)
-    return os.fdopen(descriptor, "wb", buffering=0)
+    return FileIO(descriptor, "wb")
 
 
 def _make_folder(folder: Path) -> None:

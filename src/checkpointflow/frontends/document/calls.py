@@ -2,34 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Literal, cast
+import os
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Literal, TypeAlias, cast
 
 from checkpointflow.errors import InternalError
-from checkpointflow.expressions import Expression, text_of
+from checkpointflow.expressions import Expression, SecretText, text_of
 from checkpointflow.frontends.document.frame import Frame
 from checkpointflow.frontends.document.holes import shell_parts
 from checkpointflow.frontends.document.model import Path, Step
 from checkpointflow.frontends.document.shell import ShellText, place_values
 from checkpointflow.kernel.retry import RetryPolicy
-from checkpointflow.kernel.run import Policy, StepCall
+from checkpointflow.kernel.run import Origin, Policy, StepCall
 from checkpointflow.values import JsonObject, JsonValue
 
 _ENV: Path = ("workflow", "defaults", "env")
+Arguments: TypeAlias = Callable[[Frame, Step], JsonObject]
 
 
 def call_of(frame: Frame, step: Step) -> StepCall:
-    """Return the call of a step of kind `cli`.
+    """Return the call of a step with an effect.
 
     Raises:
         ExpressionError: a text has no value.
         StepFailedError: a place that needs a value got null.
     """
-    if step.kind != "cli":
+    if step.kind not in _ARGUMENTS:
         raise InternalError(f"no call is known for steps of kind `{step.kind}`")
+    arguments = _ARGUMENTS[step.kind](frame, step)
+    marks = list(_marks(arguments, ())) if frame.document.secrets else []
     return StepCall(
-        kind=step.kind, arguments=_cli_arguments(frame, step), policy=_policy(frame, step), outputs=step.outputs
+        kind=step.kind,
+        arguments=arguments | {"secrets": marks} if marks else arguments,
+        policy=_policy(frame, step),
+        outputs=step.outputs,
+        origin=_origin(frame),
     )
+
+
+def _marks(value: JsonValue, path: Path) -> Iterator[JsonValue]:
+    """Yield where in a call's arguments secrets are to be put.
+
+    Places, not look-alikes: whatever a value holds, nobody reads placeholders out of a text again.
+    """
+    if isinstance(value, SecretText):
+        for mark in value.marks:
+            yield {"at": list(path), **mark.as_json()}
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _marks(inner, (*path, key))
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _marks(inner, (*path, index))
+
+
+def _origin(frame: Frame) -> Origin:
+    """Return where a call comes from.
+
+    The folder is that of the file as it was when the run was started, so that a run goes on from anywhere; where the
+    file has moved since, a module of the same name in the run's working folder is found.
+    """
+    document = frame.document
+    folder = None if document.path is None else os.path.dirname(document.path)  # noqa: PTH120 - stays as written
+    return Origin(folder=folder, secrets=document.secrets, withheld=document.withheld)
 
 
 def _policy(frame: Frame, step: Step) -> Policy:
@@ -64,8 +99,16 @@ def _cli_arguments(frame: Frame, step: Step) -> JsonObject:
     if working_folder is not None:
         arguments["cwd"] = working_folder
     if "stdin" in fields:
-        arguments["stdin"] = text_of(frame.texts.value(step, "stdin", context=frame.context))
+        arguments["stdin"] = frame.texts.value(step, "stdin", context=frame.context)
     return arguments
+
+
+def _python_arguments(frame: Frame, step: Step) -> JsonObject:
+    given = frame.texts.value(step, "args", context=frame.context) if "args" in step.fields else {}
+    return {"call": step.fields["call"], "args": given}
+
+
+_ARGUMENTS: Mapping[str, Arguments] = {"cli": _cli_arguments, "python": _python_arguments}
 
 
 def _words(frame: Frame, step: Step) -> list[JsonValue]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from checkpointflow.clock import to_text
 from checkpointflow.errors import ExpressionError, StepFailedError, VisitLimitError
+from checkpointflow.expressions import SecretText
 from checkpointflow.frontends.document.model import Document, Step
 from checkpointflow.frontends.document.texts import Context, Texts
 from checkpointflow.kernel.ids import StepKey
@@ -142,6 +143,8 @@ def main_frame(document: Document, texts: Texts, run: Run, inputs: JsonValue, de
         "started_at": to_text(run.info.started_at),
     }
     roots: JsonObject = {"inputs": inputs, "run": about, "steps": _pending(states, document.steps)}
+    if document.secrets:  # deciding never sees a value: what it is given stands for one
+        roots["secrets"] = {name: SecretText.placeholder(name) for name in document.secrets}
     return Frame(document=document, texts=texts, run=run, steps=document.steps, roots=roots, states=states, depth=depth)
 
 

@@ -22,12 +22,14 @@ from checkpointflow.frontends.document.holes import hole_of, is_numeric, shell_p
 from checkpointflow.frontends.document.model import Document, Path, Step
 from checkpointflow.frontends.document.positions import Source
 from checkpointflow.frontends.document.scopes import Scopes, inside_of
+from checkpointflow.frontends.document.secret_places import SecretPlaces, secret_of
 from checkpointflow.frontends.document.shell import (
     Hole,
     ShellRefused,
     is_evaluated_variable,
     place_values,
     second_interpreter_notes,
+    visible_arguments,
 )
 from checkpointflow.frontends.document.specs import KINDS
 from checkpointflow.frontends.document.structure import check_structure
@@ -58,6 +60,7 @@ class _Lint:
         self._findings = findings
         self._scopes = Scopes(document)
         self._default_env_holes = False
+        self._secrets = SecretPlaces(document, findings)
 
     def check(self) -> None:
         self._check_defaults()
@@ -65,6 +68,7 @@ class _Lint:
             if step.kind in KINDS:
                 self._check_step(step)
         self._check_outputs()
+        self._secrets.check_header()
 
     def _check_defaults(self) -> None:
         scope = self._scopes.of_defaults()
@@ -83,6 +87,8 @@ class _Lint:
             self._check_command(step, parsed)
         if step.kind == "sleep":
             self._check_sleep(step, parsed)
+        if step.kind == "python":
+            self._check_pinned(step)
         self._check_idle(step)
 
     # -- one text --------------------------------------------------------------------------------
@@ -94,6 +100,7 @@ class _Lint:
             return None
         result = self._tried(path, text, scope)
         for expression in () if result is None else _expressions(result):
+            self._secrets.check(path, text, expression)
             for note in expression.notes:
                 self._findings.warning_in(path, note.offset, note.message, note.hint)
         return result
@@ -102,7 +109,7 @@ class _Lint:
         try:
             return self._parse(text, scope)
         except ExpressionError as error:
-            self._findings.error_in(path, error.offset, error.message, error.hint, code=error.code)
+            self._findings.error_in(path, error.offset, error.message, self._secrets.hint(error), code=error.code)
             rest = _without_expression_at(text.text, error.offset)
         if rest is not None and text.place not in ("condition", "expression"):
             self._tried(path, Text(text.path, rest, text.place), scope)
@@ -146,6 +153,10 @@ class _Lint:
             return
         for note in second_interpreter_notes(parts, shell=shell):
             self._findings.warning_in(path, note.offset, note.message, note.hint)
+        expressions = list(_expressions(template))
+        for index, program in visible_arguments(parts, shell=shell).items():
+            if secret_of(expressions[index]) is not None:
+                self._secrets.warn_visible(path, expressions[index], program)
 
     def _check_argv(self, step: Step, parsed: list[tuple[Text, Template | Expression | None]]) -> None:
         """A shell or another interpreter named in `argv` gets the value as its own text."""
@@ -181,6 +192,12 @@ class _Lint:
         return carries
 
     # -- the rest --------------------------------------------------------------------------------
+
+    def _check_pinned(self, step: Step) -> None:
+        module = str(step.fields.get("call", "")).partition(":")[0]
+        message = f"the code of `{module}` is not kept with the run: it counts as it is when the step is performed"
+        hint = "change it only in ways that waiting runs can bear"
+        self._findings.warning((*step.path, "call"), message, hint)
 
     def _check_sleep(self, step: Step, parsed: list[tuple[Text, Template | Expression | None]]) -> None:
         for text, template in parsed:
@@ -220,8 +237,9 @@ class _Lint:
         try:
             expression = parse_bare_or_wrapped(written, scope)
         except ExpressionError as error:
-            self._findings.error_in(path, error.offset, error.message, error.hint, code=error.code)
+            self._findings.error_in(path, error.offset, error.message, self._secrets.hint(error), code=error.code)
             return
+        self._secrets.check(path, Text(("from",), written, "expression"), expression)
         for note in expression.notes:
             self._findings.warning_in(path, note.offset, note.message, note.hint)
 

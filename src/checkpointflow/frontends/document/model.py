@@ -61,7 +61,8 @@ class Step:
 class Document:
     """A workflow document.
 
-    `inputs` is a JSON Schema, `outputs` too, where declared. `refs` maps every `workflow_ref` as written
+    `inputs` is a JSON Schema, `outputs` too, where declared. `secrets` says by name where each is kept,
+    `{"env": NAME}` or `{"file": PATH}`. `refs` maps every `workflow_ref` as written
     to a key of `library`, which holds all documents of the definition.
     """
 
@@ -75,6 +76,7 @@ class Document:
     steps: tuple[Step, ...]
     outputs: JsonValue
     on_error: str | None
+    secrets: Mapping[str, JsonObject] = field(default_factory=dict)
     path: str | None = None
     refs: Mapping[str, str] = field(default_factory=dict)
     library: Mapping[str, Document] = field(default_factory=dict, repr=False, compare=False)
@@ -105,6 +107,7 @@ class Document:
             steps=_steps(workflow.get("steps"), STEPS_PATH),
             outputs=workflow.get("outputs"),
             on_error=_text(_dict(workflow.get("on_error")).get("next")),
+            secrets={name: _dict(source) for name, source in _dict(workflow.get("secrets")).items()},
             path=path,
             refs=dict(refs or {}),
             library={} if library is None else library,
@@ -131,6 +134,18 @@ class Document:
         """Return every `workflow_ref` as written, each once, in the order of the document."""
         refs = [step.workflow_ref for step in self.all_steps()]
         return list(dict.fromkeys(ref for ref in refs if ref))
+
+    def all_secrets(self) -> list[tuple[str, JsonObject]]:
+        """Return the secrets of the whole definition, those of its sub-workflows included, by name and place."""
+        found: list[tuple[str, JsonObject]] = []
+        for document in (self, *self.library.values()):
+            found += [secret for secret in document.secrets.items() if secret not in found]
+        return found
+
+    @cached_property
+    def withheld(self) -> frozenset[str]:
+        """The environment variables that hold secrets of the whole definition."""
+        return frozenset(str(source["env"]) for _, source in self.all_secrets() if "env" in source)
 
     def refuse_unknown_kinds(self) -> None:
         """Do nothing if this version has every kind of step that the document uses.

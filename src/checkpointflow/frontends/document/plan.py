@@ -1,4 +1,4 @@
-"""What a run would do, told without doing it: its steps, waits, and the programs that it needs."""
+"""What a run would do, told without doing it: its steps, its waits, the programs and secrets that it needs."""
 
 from __future__ import annotations
 
@@ -11,10 +11,14 @@ from checkpointflow.frontends.document.model import Document, Step
 from checkpointflow.frontends.document.scopes import Scopes
 from checkpointflow.values import JsonObject, JsonValue
 
+_TELLING = ("command", "argv", "call", "workflow_ref")
+"""The fields that say what a step does."""
 
-def plan(document: Document, inputs: JsonValue, *, path: str | None) -> JsonObject:
-    """Return `steps`, `waits` and `programs` of a document for a checked input; `path` is where programs are found.
 
+def plan(document: Document, inputs: JsonValue, *, path: str | None, missing_secrets: list[JsonObject]) -> JsonObject:
+    """Return `steps`, `waits`, `programs` and `secrets` of a document for a checked input.
+
+    `path` is where programs are found; `missing_secrets` are those that cannot be had here. No value is ever shown.
     `runs` of a step is `yes`, `no` or `depends`: on what only the run will know.
     """
     steps = list(_steps(document, inputs, ()))
@@ -30,6 +34,8 @@ def plan(document: Document, inputs: JsonValue, *, path: str | None) -> JsonObje
         "waits": waits,
         "programs": programs,
         "missing_programs": list(missing),
+        "secrets": [{"secret": name, **source} for name, source in document.all_secrets()],
+        "missing_secrets": list(missing_secrets),
     }
 
 
@@ -37,7 +43,7 @@ def _steps(document: Document, inputs: JsonValue, within: tuple[str, ...]) -> It
     scopes = Scopes(document)
     for step in document.all_steps():
         shown: JsonObject = {"step_id": step.id, "kind": step.kind, "runs": _runs(step, scopes, inputs)}
-        shown |= {name: step.fields[name] for name in ("command", "argv", "workflow_ref") if name in step.fields}
+        shown |= {name: step.fields[name] for name in _TELLING if name in step.fields}
         if within:
             shown["within"] = list(within)
         yield shown

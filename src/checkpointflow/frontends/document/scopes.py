@@ -73,6 +73,8 @@ class Scopes:
         known = self._known_roots.get(path)
         if known is None:
             roots: dict[str, Schema] = {"inputs": _schema(self._document.inputs), "run": _RUN}
+            if self._document.secrets:  # seen everywhere, so that each wrong place can be named; see secret_places
+                roots["secrets"] = _secrets(self._document)
             for step in self._around(path):
                 if step.kind == "foreach":
                     roots |= self._item_roots(step, roots)
@@ -136,6 +138,11 @@ class Scopes:
 
     def _by_id(self, steps: tuple[Step, ...]) -> JsonObject:
         return {step.id: _any_if_unknown(self._outputs(step)) for step in steps}
+
+
+def _secrets(document: Document) -> Schema:
+    properties: JsonObject = dict.fromkeys(document.secrets, True)  # that they are texts helps nowhere
+    return {"type": "object", "properties": properties, "required": [*properties], "additionalProperties": False}
 
 
 def scope_of(document: Document, step: Step, inside: Inside = "") -> Scope:

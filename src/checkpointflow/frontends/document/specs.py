@@ -2,7 +2,7 @@
 
 Extra keywords, which JSON Schema ignores: `x-place` says how texts at a place are read (`template` unless
 said: `shell`, `word`, `expression`, `condition`, `literal`, `note`, `schema`, `steps`) and holds for all
-below it; `x-says` is what a value has to be, in words.
+below it, as does `x-secrets: true`: secrets may stand there; `x-says` is what a value has to be, in words.
 """
 
 from __future__ import annotations
@@ -77,7 +77,29 @@ def environment(title: str) -> JsonObject:
     names: JsonObject = {"pattern": r"^[^=\s\x00]+$", "x-says": "the name of a variable, without blanks or `=`"}
     values: JsonObject = {"type": ["string", "number", "boolean"]}
     return described(
-        title, type="object", propertyNames=names, additionalProperties=values, examples=[{"PAGE": "${inputs.page_id}"}]
+        title,
+        type="object",
+        propertyNames=names,
+        additionalProperties=values,
+        x_secrets=True,
+        examples=[{"PAGE": "${inputs.page_id}"}],
+    )
+
+
+def secret_sources() -> JsonObject:
+    """Return the schema of `secrets`: where each is kept."""
+    names: JsonObject = {"pattern": r"^[A-Za-z_][A-Za-z0-9_]*$", "x-says": "a name of letters, digits and `_`"}
+    variable = text("The environment variable that holds it", pattern=r"^[^=\s\x00]+$", x_says="the name of a variable")
+    file = text("The file that holds it, from the run's working folder or from `~/`", minLength=1)
+    either: list[JsonValue] = [{"required": ["env"]}, {"required": ["file"]}]
+    source = record("Where the secret is kept", {"env": variable, "file": file}, oneOf=either)
+    return described(
+        "Secrets, by name: where each is kept, `{env: VARIABLE}` or `{file: PATH}`",
+        type="object",
+        propertyNames=names,
+        additionalProperties=source,
+        x_place="literal",
+        examples=[{"token": {"env": "API_TOKEN"}}],
     )
 
 
@@ -149,6 +171,7 @@ _CLI = KindSpec(
             minItems=1,
             minLength=1,
             x_place="shell",
+            x_secrets=True,
             examples=['publish --page "${inputs.page_id}"'],
         ),
         "argv": described(
@@ -162,7 +185,7 @@ _CLI = KindSpec(
         "shell": shell_choice(),
         "cwd": working_folder(),
         "env": environment("Environment variables added for this command"),
-        "stdin": described("What the command reads: text, or a value that is passed as JSON"),
+        "stdin": described("What the command reads: text, or a value that is passed as JSON", x_secrets=True),
         "success": record(
             "What counts as success",
             {"exit_codes": described("Exit codes", type="array", items={"type": "integer"}, minItems=1, default=[0])},
@@ -170,6 +193,23 @@ _CLI = KindSpec(
         "parse": choice("How the output is read", "auto", "json", "lines", "text", default="auto"),
     },
     one_of=(("command",), ("argv",)),
+)
+_PYTHON = KindSpec(
+    name="python",
+    summary="calls a Python function in a process of its own",
+    fields={
+        "call": text(
+            "The function; its module is looked up in the document's folder, then in the run's working folder",
+            pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$",
+            x_says="a function, as `package.module:function`",
+            x_place="literal",
+            examples=["pages.checks:broken_links"],
+        ),
+        "args": described(
+            "The function's arguments, by name", type="object", x_secrets=True, examples=[{"page": "${inputs.page_id}"}]
+        ),
+    },
+    required=("call",),
 )
 _SET = KindSpec(
     name="set",
@@ -281,6 +321,7 @@ _END = KindSpec(
 )
 
 KINDS: Mapping[str, KindSpec] = {
-    spec.name: spec for spec in (_CLI, _SET, _SLEEP, _AWAIT_EVENT, _SWITCH, _FOREACH, _PARALLEL, _WORKFLOW, _END)
+    spec.name: spec
+    for spec in (_CLI, _PYTHON, _SET, _SLEEP, _AWAIT_EVENT, _SWITCH, _FOREACH, _PARALLEL, _WORKFLOW, _END)
 }
-LATER_KINDS = frozenset({"api", "python"})
+LATER_KINDS = frozenset({"api"})

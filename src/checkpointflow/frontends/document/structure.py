@@ -20,7 +20,6 @@ _REASONS = {
     "effect": "only effects have it",
     "outputs": "the step has no outputs",
 }
-_SECRETS = "commands inherit the environment: read the variable there"
 
 
 def check_structure(tree: JsonObject, findings: Findings) -> JsonObject:
@@ -37,9 +36,6 @@ def check_structure(tree: JsonObject, findings: Findings) -> JsonObject:
 
 
 def _report_header(found: Problem, findings: Findings) -> None:
-    if found.path == ("workflow", "secrets") and found.keyword == "additionalProperties":
-        findings.error(found.path, "`secrets` are not part of this version", _SECRETS, at_key=True)
-        return
     message, hint = _subject(found.path, found.message), found.hint
     if found.path == ("schema_version",) and found.keyword == "const":
         message, hint = f"{found.message}, the only format there is", "write `schema_version: checkpointflow/v1`"

@@ -14,11 +14,15 @@ _SKIPPED = frozenset({"note", "schema", "steps"})
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """One text: where it stands below its step or header, and its place (`template`, `shell`, `condition`, …)."""
+    """One text: where it stands below its step or header, and its place (`template`, `shell`, `condition`, …).
+
+    `takes_secrets`: secrets may stand in it.
+    """
 
     path: Path
     text: str
     place: str
+    takes_secrets: bool = False
 
 
 def texts_of_step(kind: str, fields: JsonObject) -> Iterator[Text]:
@@ -32,22 +36,24 @@ def texts_of_defaults(defaults: JsonObject) -> Iterator[Text]:
     yield from _texts(defaults, schema, (), "template")
 
 
-def _texts(value: JsonValue, schema: JsonValue, path: Path, place: str) -> Iterator[Text]:
+def _texts(value: JsonValue, schema: JsonValue, path: Path, place: str, secrets: bool = False) -> Iterator[Text]:
     known = schema if isinstance(schema, dict) else {}
     place = str(known.get("x-place", place))
+    secrets = secrets or known.get("x-secrets") is True
     if place in _SKIPPED:
         return
     if place == "condition":
         value = condition_text(value)
     if isinstance(value, str):
-        yield Text(path, value, place)
+        yield Text(path, value, place, secrets)
     elif isinstance(value, dict):
         properties = _properties(known)
         for key, inner in value.items():
-            yield from _texts(inner, properties.get(key, known.get("additionalProperties")), (*path, key), place)
+            below = properties.get(key, known.get("additionalProperties"))
+            yield from _texts(inner, below, (*path, key), place, secrets)
     elif isinstance(value, list):
         for index, inner in enumerate(value):
-            yield from _texts(inner, known.get("items"), (*path, index), place)
+            yield from _texts(inner, known.get("items"), (*path, index), place, secrets)
 
 
 def _properties(schema: JsonValue) -> JsonObject:

@@ -1,6 +1,6 @@
 """Values in the text of a shell command: how they get in without ever becoming syntax."""
 
-from checkpointflow.frontends.document.shell.notes import second_interpreter_notes
+from checkpointflow.frontends.document.shell.notes import second_interpreter_notes, visible_arguments
 from checkpointflow.frontends.document.shell.places import (
     Hole,
     Refusal,
@@ -20,4 +20,5 @@ __all__ = [
     "is_evaluated_variable",
     "place_values",
     "second_interpreter_notes",
+    "visible_arguments",
 ]

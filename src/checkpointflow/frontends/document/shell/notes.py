@@ -1,10 +1,10 @@
-"""Notes on values that reach a second interpreter: it reads them as its own syntax, which is no concern
-of the shell and so never refused here."""
+"""Notes on values that leave the shell: for a second interpreter, which reads them as its own syntax, or as
+arguments that the process list shows; that is no concern of the shell and so never refused here."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from checkpointflow.frontends.document.shell.places import Hole, Refusal, marked
@@ -40,6 +40,13 @@ _ALIASES = {"gawk": "awk", "mawk": "awk", "nawk": "awk", "gsed": "sed", "nodejs"
 _READ_INPUT = _SHELLS | {"python", "perl", "ruby", "node", "php", "psql", "mysql", "mariadb", "sqlite3", "bc", "ssh"}
 _ALWAYS_INPUT = frozenset({"ssh", "psql", "mysql", "mariadb", "sqlite3"})
 _SHELL_FLAG = re.compile(r"-[A-Za-z]*c|-Command")
+_BUILTINS = frozenset(
+    {":", ".", "[", "alias", "bg", "break", "cd", "continue", "declare", "echo", "eval", "exit", "export", "false"}
+    | {"fg", "getopts", "hash", "jobs", "kill", "let", "local", "mapfile", "printf", "pwd", "read", "readarray"}
+    | {"readonly", "return", "set", "shift", "source", "test", "times", "trap", "true", "type", "typeset", "ulimit"}
+    | {"umask", "unalias", "unset", "wait"}
+)
+_BEFORE_PROGRAM = frozenset({"command", "exec", "builtin"})
 _NETWORK = "/dev/tcp"
 _HINT = (
     "hand it over as data: an argument after the program (`sh -c '… \"$1\"' _ ${…}`, `jq --arg x ${…}`), "
@@ -53,6 +60,39 @@ def second_interpreter_notes(parts: Sequence[str | Hole], *, shell: str) -> tupl
     Nothing is returned for a text that cannot be read; `place_values` refuses it.
     """
     holes = [part for part in parts if isinstance(part, Hole)]
+    found: dict[int, str] = {}
+    for command in _commands(parts, shell):
+        for program, index in _interpreted(command):
+            found.setdefault(index, program)
+    return tuple(_note(holes[index], program) for index, program in sorted(found.items()))
+
+
+def visible_arguments(parts: Sequence[str | Hole], *, shell: str) -> Mapping[int, str]:
+    """Return the holes, by number, that become arguments of another program, each with that program's name.
+
+    Every user of the machine can read those in the process list. What the shell itself has built in starts nothing.
+    """
+    found: dict[int, str] = {}
+    for command in _commands(parts, shell):
+        words = _from_program(command.operands)
+        if words and not (words[0].is_literal and words[0].text in _BUILTINS):
+            name = words[0].text if words[0].is_literal else "the program"
+            found |= {hole: name for word in words[1:] for hole in word.holes if hole not in found}
+    return found
+
+
+def _from_program(words: list[Word]) -> list[Word]:
+    """Leave out what stands before a program's name: `command -p tool x` runs `tool`."""
+    while words and words[0].is_literal and words[0].text in _BEFORE_PROGRAM:
+        words = words[1:]
+        while words and words[0].is_literal and words[0].text.startswith("-"):
+            words = words[1:]
+    return words
+
+
+def _commands(parts: Sequence[str | Hole], shell: str) -> Sequence[Command]:
+    """Read the commands of a text; none if it cannot be read."""
+    holes = [part for part in parts if isinstance(part, Hole)]
     text = marked(parts)
     if text.count(MARK) != len(holes):
         return ()
@@ -61,11 +101,7 @@ def second_interpreter_notes(parts: Sequence[str | Hole], *, shell: str) -> tupl
         read_into(reading, text)
     except Unreadable:
         return ()
-    found: dict[int, str] = {}
-    for command in reading.commands:
-        for program, index in _interpreted(command):
-            found.setdefault(index, program)
-    return tuple(_note(holes[index], program) for index, program in sorted(found.items()))
+    return reading.commands
 
 
 def _note(hole: Hole, program: str) -> Refusal:

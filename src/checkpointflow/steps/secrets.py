@@ -1,0 +1,189 @@
+"""Secrets where effects are performed: read from where they are kept, put into a call, kept out of what it gives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import quote
+
+from checkpointflow.errors import CheckpointflowError, SecretUnavailableError, StepOutputError
+from checkpointflow.kernel.effects import StepContext
+from checkpointflow.kernel.run import StepCall, StepResult
+from checkpointflow.steps.base import StepSettings
+from checkpointflow.steps.masking import SHORTEST, Hidden
+from checkpointflow.values import JsonObject, JsonValue
+
+_LARGEST = 64 * 1024
+
+
+class SecretMissing(Exception):  # noqa: N818 - a reason; who asks makes an error of it
+    """A secret cannot be had here; the text says why, without its value."""
+
+
+# -- where they are kept ---------------------------------------------------------------------------
+
+
+def read_secret(source: JsonObject, environment: Mapping[str, str], cwd: str) -> str:
+    """Return a secret from where it is kept; of a file without the newline at its end.
+
+    Raises:
+        SecretMissing: it is not there, or is nothing that could be kept secret.
+    """
+    value = _variable(str(source["env"]), environment) if "env" in source else _file(source, environment, cwd)
+    place = place_of(source)
+    if not value:
+        raise SecretMissing(f"{place} is empty")
+    if len(value) < SHORTEST:
+        raise SecretMissing(f"{place} holds fewer than {SHORTEST} characters, too few to be kept out of outputs")
+    if "\0" in value or len(value.encode()) > _LARGEST:
+        raise SecretMissing(f"{place} holds a NUL character, or more than {_LARGEST // 1024} KiB")
+    return value
+
+
+def place_of(source: JsonObject) -> str:
+    """Return where a secret is kept, in words."""
+    return f"the variable `{source['env']}`" if "env" in source else f"the file `{source['file']}`"
+
+
+def missing_secrets(
+    secrets: Iterable[tuple[str, JsonObject]], environment: Mapping[str, str], cwd: str
+) -> list[JsonObject]:
+    """Return which secrets cannot be had here, each with `secret`, where it is kept, and `reason`."""
+    missing: list[JsonObject] = []
+    for name, source in secrets:
+        try:
+            read_secret(source, environment, cwd)
+        except SecretMissing as error:
+            missing.append({"secret": name, **source, "reason": str(error)})
+    return missing
+
+
+def _variable(name: str, environment: Mapping[str, str]) -> str:
+    value = environment.get(name)
+    if value is None:
+        raise SecretMissing(f"the variable `{name}` is not set")
+    if not _is_unicode(value):
+        raise SecretMissing(f"the variable `{name}` holds no text in UTF-8")
+    return value
+
+
+def _is_unicode(text: str) -> bool:
+    return not any("\ud800" <= char <= "\udfff" for char in text)
+
+
+def _file(source: JsonObject, environment: Mapping[str, str], cwd: str) -> str:
+    path = str(source["file"])
+    if path.startswith("~/"):
+        path = environment.get("HOME", "~") + path[1:]
+    try:
+        with (Path(cwd) / path).open("rb") as file:
+            data = file.read(_LARGEST + 3)
+        return (
+            data.decode("utf-8", "replace" if len(data) > _LARGEST else "strict").removesuffix("\n").removesuffix("\r")
+        )
+    except OSError as error:
+        reason = (error.strerror or type(error).__name__).lower()
+        raise SecretMissing(f"{place_of(source)} cannot be read: {reason}") from None
+    except ValueError:
+        raise SecretMissing(f"{place_of(source)} holds no text in UTF-8") from None
+
+
+# -- into a call, and out of what it gives ---------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Unveiled:
+    """A call that can be performed, its secrets in place, and the settings for it."""
+
+    call: StepCall
+    settings: StepSettings
+
+    def kept_out(self, result: StepResult, context: StepContext) -> StepResult:
+        """Return a result without secrets beside its output.
+
+        Raises:
+            StepOutputError: there is one in its output.
+        """
+        hidden = self.settings.hidden
+        if not hidden:
+            return result
+        names = hidden.names_in(result.output)
+        if names:
+            raise secret_in_output(names, context)
+        return StepResult(result.output, hidden.masked_object(result.details))
+
+    def mask(self, error: Exception) -> None:
+        """Put `***` for every secret in an error, and let go of what is chained to it, which could hold one too."""
+        hidden = self.settings.hidden
+        if not hidden:
+            return
+        if isinstance(error, CheckpointflowError):
+            error.message = hidden.text(error.message)
+            error.details = hidden.masked_object(error.details)
+            error.hint = None if error.hint is None else hidden.text(error.hint)
+        error.args = tuple(hidden.text(str(item)) for item in error.args)
+        error.__cause__, error.__suppress_context__ = None, True
+
+
+def secret_in_output(names: Iterable[str], context: StepContext) -> StepOutputError:
+    """Return the error of a step whose output holds secrets."""
+    shown = ", ".join(f"`{name}`" for name in names)
+    return StepOutputError(
+        f"the output of step `{context.key}` holds the secret {shown}, and outputs are written to the journal; "
+        "have the step give something else",
+        step_key=context.key,
+    )
+
+
+def unveil(call: StepCall, context: StepContext, settings: StepSettings) -> Unveiled:
+    """Return a call ready to be performed; the only place where placeholders become secrets.
+
+    What the step's processes inherit is without the variables that hold secrets, whether this call uses them or not.
+
+    Raises:
+        SecretUnavailableError: a secret that it uses cannot be had here.
+    """
+    inherited = {name: text for name, text in settings.environment.items() if name not in call.origin.withheld}
+    marks = call.arguments.get("secrets") if isinstance(call.arguments, dict) else None
+    if not isinstance(marks, list) or not marks:
+        return Unveiled(call, replace(settings, environment=inherited))
+    places = cast("list[dict[str, Any]]", marks)
+    names = {str(place["name"]) for place in places}
+    values = {name: _value(name, call, context, settings) for name in sorted(names)}
+    filled = replace(call, arguments=_filled(cast(JsonObject, call.arguments), places, values))
+    return Unveiled(filled, replace(settings, environment=inherited, hidden=Hidden(values)))
+
+
+def _value(name: str, call: StepCall, context: StepContext, settings: StepSettings) -> str:
+    try:
+        return read_secret(call.origin.secrets[name], settings.environment, context.cwd)
+    except (SecretMissing, KeyError) as error:
+        reason = str(error) if isinstance(error, SecretMissing) else "nothing says where it is kept"
+        raise SecretUnavailableError(
+            f"step `{context.key}` needs the secret `{name}`, and {reason}; provide it here, then resume the run",
+            details={"secret": name, **call.origin.secrets.get(name, {})},
+            step_key=context.key,
+        ) from None
+
+
+def _filled(arguments: JsonObject, places: list[dict[str, Any]], values: Mapping[str, str]) -> JsonObject:
+    """Return arguments in which values stand at the marked places, and only there."""
+    filled: Any = deepcopy({name: value for name, value in arguments.items() if name != "secrets"})
+    for place in sorted(places, key=lambda one: -int(one["offset"])):  # from behind, so that offsets stay right
+        *path, last = place["at"]
+        holder = filled
+        for key in path:
+            holder = holder[key]
+        holder[last] = _put(str(holder[last]), place, values[place["name"]])
+    return cast(JsonObject, filled)
+
+
+def _put(text: str, place: Mapping[str, JsonValue], value: str) -> str:
+    start, expected = int(str(place["offset"])), f"${{secrets.{place['name']}}}"
+    if not text.startswith(expected, start):
+        raise ValueError(f"the arguments hold no placeholder for the secret `{place['name']}` where they say so")
+    written = quote(value, safe="") if place.get("encoding") == "percent" else value
+    return text[:start] + written + text[start + len(expected) :]
