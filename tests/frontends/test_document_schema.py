@@ -26,6 +26,19 @@ EXAMPLES: dict[str, list[JsonObject]] = {
             | {"jitter": True, "on": ["timeout", "connection", "exit:75", "http:5xx", "http:503", "OSError"]},
         },
     ],
+    "api": [
+        {"url": "https://x.test/p"},
+        {
+            "method": "POST",
+            "url": "${inputs.b}/p?q=${inputs.b}",
+            "query": {"a": 1, "b": ["${inputs.b}", 2], "c": True},
+            "headers": {"X-A": 1, "Authorization": "Bearer ${inputs.b}"},
+            "body": {"a": [None, "${inputs.b}"]},
+            "success": {"status_codes": [200, 404]},
+        }
+        | {"timeout_seconds": 5, "retry": {"max_attempts": 2}, "effect": "once", "allow_private_hosts": True},
+        {"url": "https://x.test/", "body": None, "outputs": {"type": "object"}},
+    ],
     "set": [{"values": {"a": 1, "b": ["${inputs.b}"]}, "outputs": {"type": "object"}}],
     "sleep": [{"seconds": 3}, {"seconds": "${inputs.n}"}, {"until": "2030-01-01T09:00:00Z"}],
     "await_event": [
@@ -63,6 +76,20 @@ BROKEN: dict[str, list[JsonObject]] = {
         {"command": "a", "env": {"A=B": "x"}},
         {"command": "a", "env": {"A": None}},
         {"command": "a", "effect": "twice"},
+    ],
+    "api": [
+        {},
+        {"url": ""},
+        {"url": 1},
+        {"url": "https://x.test/", "method": "FETCH"},
+        {"url": "https://x.test/", "method": "get"},
+        {"url": "https://x.test/", "headers": {"a b": "c"}},
+        {"url": "https://x.test/", "headers": {"a": ["b"]}},
+        {"url": "https://x.test/", "query": {"a": {}}},
+        {"url": "https://x.test/", "query": "a=b"},
+        {"url": "https://x.test/", "success": {"status_codes": []}},
+        {"url": "https://x.test/", "success": {"status_codes": [99]}},
+        {"url": "https://x.test/", "allow_private_hosts": "yes"},
     ],
     "set": [{}, {"values": [1]}, {"values": {}, "retry": {"max_attempts": 1}}],
     "sleep": [{}, {"seconds": 1, "until": "2030-01-01"}, {"seconds": -1}, {"seconds": 1, "timeout_seconds": 1}],
@@ -137,6 +164,7 @@ def test_places_that_are_no_template_are_marked() -> None:
     marked = {(kind, path): place for kind in KINDS for path, place in _places(step_schema(kind), ())}
     assert marked["cli", "command"] == "shell"
     assert marked["cli", "argv"] == marked["cli", "cwd"] == "word"
+    assert marked["api", "url"] == "url"
     assert marked["foreach", "items"] == "expression"
     assert marked["switch", "cases.when"] == marked["await_event", "transitions.when"] == "condition"
     assert all(marked[kind, "if"] == "condition" for kind in KINDS)

@@ -35,6 +35,7 @@ class _Kinds(Mapping[str, StepKind]):
 
 
 KINDS: Mapping[str, StepKind] = _Kinds(
+    "api",
     "cli",
 )
 

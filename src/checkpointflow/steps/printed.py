@@ -39,10 +39,7 @@ class Printed:
             OSError: the disk does not take it.
         """
         for path in (self.stdout_path, self.stderr_path):
-            if path.stat().st_size:
-                _sync(path)
-                if sys.platform != "win32":
-                    _sync(path.parent)
+            sync_output(path)
 
     def result(self, parse: str, *, has_schema: bool) -> StepResult:
         """Return the step's result, stdout read as `parse` says: `auto`, `json`, `lines` or `text`.
@@ -81,7 +78,7 @@ class Printed:
         begins_as_object = head.lstrip("\ufeff" + whitespace).startswith("{")
         if begins_as_object and self._size() <= _LARGEST_PARSED:
             with contextlib.suppress(ValueError):
-                value = _parse(self._whole())
+                value = parse_json(self._whole())
                 if isinstance(value, dict):
                     return self._parsed(value)
         return StepResult({}, {"exit_code": self.exit_code, "stdout": head})
@@ -89,7 +86,7 @@ class Printed:
     def _object(self) -> JsonObject:
         reason = "it is JSON, but no object"
         try:
-            value = _parse(self._whole())
+            value = parse_json(self._whole())
             if isinstance(value, dict):
                 return value
         except ValueError as error:
@@ -98,7 +95,7 @@ class Printed:
 
     def _json(self) -> JsonValue:
         try:
-            return _parse(self._whole())
+            return parse_json(self._whole())
         except ValueError as error:
             raise self._misfit("printed no JSON, which `parse: json` asks for", str(error)) from None
 
@@ -147,7 +144,7 @@ def _lines(text: str) -> JsonValue:
     return [line.removesuffix("\r") for line in lines]
 
 
-def _parse(data: bytes) -> JsonValue:
+def parse_json(data: bytes) -> JsonValue:
     """Return the one JSON value of a text, surely one that a journal can hold.
 
     Raises:
@@ -170,6 +167,18 @@ def _refuse_half_pairs(value: JsonValue) -> None:
         dump(value).encode()
     except UnicodeEncodeError:
         raise ValueError("it holds half of a surrogate pair") from None
+
+
+def sync_output(path: Path) -> None:
+    """Have a file that is not empty reach the disk, and its name.
+
+    Raises:
+        OSError: the disk does not take it.
+    """
+    if path.stat().st_size:
+        _sync(path)
+        if sys.platform != "win32":
+            _sync(path.parent)
 
 
 def _sync(path: Path) -> None:

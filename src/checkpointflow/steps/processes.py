@@ -232,7 +232,8 @@ def _stat(pid: str) -> list[str]:
 def _files(command: Command, opened: ExitStack) -> tuple[IO[bytes] | int, IO[bytes], IO[bytes]]:
     try:
         stdin = subprocess.DEVNULL if command.stdin is None else opened.enter_context(_holding(command.stdin))
-        return stdin, opened.enter_context(_new(command.stdout_path)), opened.enter_context(_new(command.stderr_path))
+        stdout = opened.enter_context(new_output(command.stdout_path))
+        return stdin, stdout, opened.enter_context(new_output(command.stderr_path))
     except OSError as error:
         raise unwritable(command.stdout_path, error) from error
 
@@ -259,8 +260,8 @@ def _holding(data: bytes) -> IO[bytes]:
     return file
 
 
-def _new(path: Path) -> IO[bytes]:
-    """Make a file that only its owner may read, in folders that only their owner may enter.
+def new_output(path: Path) -> IO[bytes]:
+    """Make an attempt's output file: only its owner may read it, and enter the folders around it.
 
     A file of an earlier attempt is removed, not emptied: a process left behind may still write to it. Appending keeps
     the rest in order when a command opens `/dev/stdout` anew and so empties it.

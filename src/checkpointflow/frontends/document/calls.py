@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal, cast
 
 from checkpointflow.errors import InternalError
@@ -11,24 +11,28 @@ from checkpointflow.frontends.document.frame import Frame
 from checkpointflow.frontends.document.holes import shell_parts
 from checkpointflow.frontends.document.model import Path, Step
 from checkpointflow.frontends.document.shell import ShellText, place_values
+from checkpointflow.frontends.document.url_places import has_dynamic_host, placed_url
 from checkpointflow.kernel.retry import RetryPolicy
 from checkpointflow.kernel.run import Policy, StepCall
 from checkpointflow.values import JsonObject, JsonValue
 
+_SECONDS = {"api": 30.0}
+_RETRIED: Mapping[str, JsonObject] = {"api": {"on": ["timeout", "connection", "http:408", "http:429", "http:5xx"]}}
 _ENV: Path = ("workflow", "defaults", "env")
 
 
 def call_of(frame: Frame, step: Step) -> StepCall:
-    """Return the call of a step of kind `cli`.
+    """Return the call of a step with an effect.
 
     Raises:
         ExpressionError: a text has no value.
-        StepFailedError: a place that needs a value got null.
+        StepFailedError: a place that needs a value got null, or one that does not fit it.
     """
-    if step.kind != "cli":
+    arguments_of = _ARGUMENTS.get(step.kind)
+    if arguments_of is None:
         raise InternalError(f"no call is known for steps of kind `{step.kind}`")
     return StepCall(
-        kind=step.kind, arguments=_cli_arguments(frame, step), policy=_policy(frame, step), outputs=step.outputs
+        kind=step.kind, arguments=arguments_of(frame, step), policy=_policy(frame, step), outputs=step.outputs
     )
 
 
@@ -36,8 +40,10 @@ def _policy(frame: Frame, step: Step) -> Policy:
     defaults = frame.document.defaults
     seconds = step.timeout_seconds if step.timeout_seconds is not None else defaults.get("timeout_seconds")
     retry = step.retry if step.retry is not None else defaults.get("retry")
+    if seconds is None:
+        seconds = _SECONDS.get(step.kind)
     return Policy(
-        retry=_retry(retry) if isinstance(retry, dict) else RetryPolicy(),
+        retry=_retry(_RETRIED.get(step.kind, {}) | retry) if isinstance(retry, dict) else RetryPolicy(),
         timeout_seconds=float(seconds) if isinstance(seconds, int | float) and seconds > 0 else None,
         effect=cast(Literal["idempotent", "once"], step.effect or "idempotent"),
     )
@@ -134,9 +140,43 @@ def _command(frame: Frame, step: Step, shell: str) -> JsonObject:
     return {"command": text, "shell": shell} | ({"values": values} if values else {})
 
 
+def _api_arguments(frame: Frame, step: Step) -> JsonObject:
+    fields = step.fields
+    arguments: JsonObject = {"method": fields.get("method", "GET"), **_address(frame, step)}
+    for name, sent in (("query", _repeated), ("headers", text_of)):
+        found = frame.texts.value(step, name, context=frame.context) if name in fields else None
+        if isinstance(found, dict) and found:
+            arguments[name] = {key: sent(value) for key, value in found.items() if value is not None}
+    body = frame.texts.value(step, "body", context=frame.context) if "body" in fields else None
+    if body is not None:
+        arguments["body"] = body
+    return arguments | {name: fields[name] for name in ("success", "allow_private_hosts") if name in fields}
+
+
+def _address(frame: Frame, step: Step) -> JsonObject:
+    """Return the url with its values in their places, and whether its host came from one of them."""
+    path: Path = (*step.path, "url")
+    template = frame.texts.template(step, str(step.fields["url"]), path)
+    try:
+        url = placed_url(template, lambda expression: _needed(frame, step, expression, path))
+    except ValueError as error:
+        raise frame.failure(step, f"the `url` of step `{step.id}` cannot be used: {error}") from None
+    return {"url": str(url)} | ({"dynamic_host": True} if has_dynamic_host(template) else {})
+
+
+def _repeated(value: JsonValue) -> JsonValue:
+    """Return a value of the query as text; a list as texts, for each of which the name is repeated."""
+    if isinstance(value, list):
+        return [text_of(item) for item in value if item is not None]
+    return text_of(value)
+
+
 def _placed(
     frame: Frame, step: Step, text: str, path: Path, shell: str, first: int
 ) -> tuple[ShellText, list[Expression]]:
     template = frame.texts.template(step, text, path)
     shell_text = frame.texts.shell_text(path, lambda: place_values(shell_parts(template), shell=shell, first=first))
     return shell_text, [part for part in template.parts if isinstance(part, Expression)]
+
+
+_ARGUMENTS: Mapping[str, Callable[[Frame, Step], JsonObject]] = {"api": _api_arguments, "cli": _cli_arguments}

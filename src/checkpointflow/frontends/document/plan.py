@@ -37,7 +37,11 @@ def _steps(document: Document, inputs: JsonValue, within: tuple[str, ...]) -> It
     scopes = Scopes(document)
     for step in document.all_steps():
         shown: JsonObject = {"step_id": step.id, "kind": step.kind, "runs": _runs(step, scopes, inputs)}
-        shown |= {name: step.fields[name] for name in ("command", "argv", "workflow_ref") if name in step.fields}
+        shown |= {
+            name: step.fields[name]
+            for name in ("command", "argv", "method", "url", "workflow_ref")
+            if name in step.fields
+        }
         if within:
             shown["within"] = list(within)
         yield shown
