@@ -10,7 +10,7 @@ import pytest
 from checkpointflow.errors import DocumentError, UnknownKindError
 from checkpointflow.frontends.document.loader import load_text
 from checkpointflow.frontends.document.schema import document_schema, step_schema
-from checkpointflow.frontends.document.specs import KINDS, LATER_KINDS
+from checkpointflow.frontends.document.specs import KINDS
 from checkpointflow.schemas import check, schema_problems
 from checkpointflow.values import JsonObject, JsonValue, dump
 
@@ -25,6 +25,19 @@ EXAMPLES: dict[str, list[JsonObject]] = {
             "retry": {"max_attempts": 3, "backoff_seconds": 0.5, "strategy": "exponential", "max_backoff_seconds": 9}
             | {"jitter": True, "on": ["timeout", "connection", "exit:75", "http:5xx", "http:503", "OSError"]},
         },
+    ],
+    "api": [
+        {"url": "https://x.test/p"},
+        {
+            "method": "POST",
+            "url": "${inputs.b}/p?q=${inputs.b}",
+            "query": {"a": 1, "b": ["${inputs.b}", 2], "c": True},
+            "headers": {"X-A": 1, "Authorization": "Bearer ${inputs.b}"},
+            "body": {"a": [None, "${inputs.b}"]},
+            "success": {"status_codes": [200, 404]},
+        }
+        | {"timeout_seconds": 5, "retry": {"max_attempts": 2}, "effect": "once", "allow_private_hosts": True},
+        {"url": "https://x.test/", "body": None, "outputs": {"type": "object"}},
     ],
     "python": [{"call": "a:b"}, {"call": "a.b_1:C.d", "args": {"x": [1, "${inputs.b}"]}, "effect": "once"}],
     "set": [{"values": {"a": 1, "b": ["${inputs.b}"]}, "outputs": {"type": "object"}}],
@@ -64,6 +77,20 @@ BROKEN: dict[str, list[JsonObject]] = {
         {"command": "a", "env": {"A=B": "x"}},
         {"command": "a", "env": {"A": None}},
         {"command": "a", "effect": "twice"},
+    ],
+    "api": [
+        {},
+        {"url": ""},
+        {"url": 1},
+        {"url": "https://x.test/", "method": "FETCH"},
+        {"url": "https://x.test/", "method": "get"},
+        {"url": "https://x.test/", "headers": {"a b": "c"}},
+        {"url": "https://x.test/", "headers": {"a": ["b"]}},
+        {"url": "https://x.test/", "query": {"a": {}}},
+        {"url": "https://x.test/", "query": "a=b"},
+        {"url": "https://x.test/", "success": {"status_codes": []}},
+        {"url": "https://x.test/", "success": {"status_codes": [99]}},
+        {"url": "https://x.test/", "allow_private_hosts": "yes"},
     ],
     "python": [{}, {"call": "a"}, {"call": "a:"}, {"call": "a-b:c"}, {"call": "a:b", "args": [1]}, {"call": "a:b()"}],
     "set": [{}, {"values": [1]}, {"values": {}, "retry": {"max_attempts": 1}}],
@@ -139,6 +166,7 @@ def test_places_that_are_no_template_are_marked() -> None:
     marked = {(kind, path): place for kind in KINDS for path, place in _places(step_schema(kind), ())}
     assert marked["cli", "command"] == "shell"
     assert marked["cli", "argv"] == marked["cli", "cwd"] == "word"
+    assert marked["api", "url"] == "url"
     assert marked["foreach", "items"] == "expression"
     assert marked["switch", "cases.when"] == marked["await_event", "transitions.when"] == "condition"
     assert all(marked[kind, "if"] == "condition" for kind in KINDS)
@@ -155,9 +183,8 @@ def _places(schema: JsonValue, path: tuple[str, ...]) -> Iterator[tuple[str, str
             yield from _places(inner, (*path, name))
 
 
-@pytest.mark.parametrize("kind", [*sorted(LATER_KINDS), "teleport"])
-def test_kinds_that_this_version_lacks_are_refused_as_unsupported(kind: str, tmp_path: Path) -> None:
-    tree = document(kind, {})
+def test_kinds_that_this_version_lacks_are_refused_as_unsupported(tmp_path: Path) -> None:
+    tree = document("teleport", {})
     assert check(tree, document_schema())
     with pytest.raises(UnknownKindError) as caught:
         load_text(dump(tree), source_path=None, cwd=tmp_path)

@@ -123,7 +123,6 @@ def test_wrong_indentation_is_one_problem_of_its_own() -> None:
     [
         ("- {id: a, kind: end}\n- {id: a, kind: end}", DuplicateStepError),
         ("- {id: a, kind: teleport}", UnknownKindError),
-        ("- {id: a, kind: api}", UnknownKindError),
         ("- {id: a, kind: end, nxt: a}", DocumentError),
         ("- {id: a, kind: teleport}\n- {id: a, kind: end}", DocumentError),
     ],

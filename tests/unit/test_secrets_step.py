@@ -17,6 +17,7 @@ from checkpointflow.kernel.run import Origin, StepCall, StepResult
 from checkpointflow.steps import make_perform
 from checkpointflow.steps.base import StepSettings, output_paths
 from checkpointflow.steps.masking import MaskedStream
+from checkpointflow.steps.outputs import OutputFile
 from checkpointflow.steps.pumps import Pump
 from checkpointflow.steps.secrets import SecretMissing, missing_secrets, read_secret
 from checkpointflow.values import JsonValue
@@ -187,7 +188,7 @@ def test_what_is_left_running_does_not_hold_the_step_up(place: Place) -> None:
 
 
 def test_a_file_that_takes_no_more_is_reported_and_the_command_is_not_held_up() -> None:
-    pump = Pump(FileIO("/dev/full", "wb"), MaskedStream({b"secret": "s"}))
+    pump = Pump(OutputFile(FileIO("/dev/full", "wb"), MaskedStream({b"secret": "s"})))
     command = FileIO(os.dup(pump.write_end.fileno()), "wb")
     pump.start()
     command.write(b"x" * 100)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+from checkpointflow.clock import from_text
 from checkpointflow.values import JsonObject, JsonValue
 
 MAX_BACKOFF_SECONDS = 30 * 24 * 3600.0
@@ -29,10 +30,15 @@ class RetryPolicy:
 
 
 def next_try(policy: RetryPolicy, failures: int, error: JsonObject, now: datetime, chance: float) -> datetime | None:
-    """Return when to try again after this many failures, or None to give up; `chance` is from 0 to 1, for jitter."""
+    """Return when to try again after this many failures, or None to give up; `chance` is from 0 to 1, for jitter.
+
+    An error whose details say `retry_after` (seconds, or an instant as text) lengthens the pause to that, up to the
+    longest pause of the policy.
+    """
     if failures >= policy.max_attempts or not _is_named(policy, error):
         return None
-    return now + timedelta(seconds=_delay(policy, failures, chance))
+    longest = min(policy.max_backoff_seconds, MAX_BACKOFF_SECONDS)
+    return now + timedelta(seconds=max(_delay(policy, failures, chance), min(_asked_for(error, now), longest)))
 
 
 def _delay(policy: RetryPolicy, failures: int, chance: float) -> float:
@@ -41,6 +47,18 @@ def _delay(policy: RetryPolicy, failures: int, chance: float) -> float:
         delay *= 2.0 ** min(failures - 1, 64)
     delay = min(delay, policy.max_backoff_seconds, MAX_BACKOFF_SECONDS)
     return delay * (0.5 + chance / 2) if policy.jitter else delay
+
+
+def _asked_for(error: JsonObject, now: datetime) -> float:
+    """Return how many seconds whoever failed asks to be left alone, 0 if it does not say."""
+    details = error.get("details")
+    asked = details.get("retry_after") if isinstance(details, dict) else None
+    if isinstance(asked, str):
+        try:
+            return (from_text(asked) - now).total_seconds()
+        except ValueError:
+            return 0.0
+    return float(asked) if isinstance(asked, int | float) else 0.0
 
 
 def _is_named(policy: RetryPolicy, error: JsonObject) -> bool:

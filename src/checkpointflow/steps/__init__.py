@@ -36,6 +36,7 @@ class _Kinds(Mapping[str, StepKind]):
 
 
 KINDS: Mapping[str, StepKind] = _Kinds(
+    "api",
     "cli",
     "python",
 )

@@ -15,6 +15,7 @@ from checkpointflow.kernel.effects import StepContext, Stop
 from checkpointflow.kernel.run import StepCall, StepResult
 from checkpointflow.steps import processes
 from checkpointflow.steps.base import StepKind, StepSettings, environment_of, output_paths
+from checkpointflow.steps.outputs import unwritable
 from checkpointflow.steps.printed import Printed
 from checkpointflow.steps.secrets import secret_in_output
 from checkpointflow.values import JsonValue, dump
@@ -79,7 +80,7 @@ def run(call: StepCall, context: StepContext, stop: Stop, settings: StepSettings
             raise _bad_exit(printed, arguments)
         result = printed.result(arguments.parse, has_schema=call.outputs is not None)
     except OSError as error:
-        raise processes.unwritable(stdout_path, error) from error
+        raise unwritable(stdout_path, error) from error
     masked = command.masks[0]
     if masked is not None and masked.names and "stdout" not in result.details:
         raise secret_in_output(sorted(masked.names), context)

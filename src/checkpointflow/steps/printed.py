@@ -7,13 +7,13 @@ import contextlib
 import os
 import re
 import signal
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from string import whitespace
 
 from checkpointflow.errors import StepOutputError
 from checkpointflow.kernel.run import StepResult
+from checkpointflow.steps.outputs import sync_output
 from checkpointflow.values import MAX_DEPTH, JsonObject, JsonValue, checked, dump, load
 
 _LARGEST_PARSED = 8 * 1024 * 1024
@@ -40,10 +40,7 @@ class Printed:
             OSError: the disk does not take it.
         """
         for path in (self.stdout_path, self.stderr_path):
-            if path.stat().st_size:
-                _sync(path)
-                if sys.platform != "win32":
-                    _sync(path.parent)
+            sync_output(path)
 
     def result(self, parse: str, *, has_schema: bool) -> StepResult:
         """Return the step's result, stdout read as `parse` says: `auto`, `json`, `lines` or `text`.
@@ -87,7 +84,7 @@ class Printed:
         begins_as_object = head.lstrip("\ufeff" + whitespace).startswith("{")
         if begins_as_object and self._size() <= _LARGEST_PARSED:
             with contextlib.suppress(ValueError):
-                value = parsed_json(self._whole())
+                value = parse_json(self._whole())
                 if isinstance(value, dict):
                     return self._parsed(value)
         return StepResult({}, {"exit_code": self.exit_code, "stdout": head})
@@ -95,7 +92,7 @@ class Printed:
     def _object(self) -> JsonObject:
         reason = "it is JSON, but no object"
         try:
-            value = parsed_json(self._whole())
+            value = parse_json(self._whole())
             if isinstance(value, dict):
                 return value
         except ValueError as error:
@@ -104,7 +101,7 @@ class Printed:
 
     def _json(self) -> JsonValue:
         try:
-            return parsed_json(self._whole())
+            return parse_json(self._whole())
         except ValueError as error:
             raise self._misfit("printed no JSON, which `parse: json` asks for", str(error)) from None
 
@@ -160,7 +157,7 @@ def _lines(text: str) -> JsonValue:
     return [line.removesuffix("\r") for line in lines]
 
 
-def parsed_json(data: bytes) -> JsonValue:
+def parse_json(data: bytes) -> JsonValue:
     """Return the one JSON value of a text, surely one that a journal can hold.
 
     Raises:
@@ -183,11 +180,3 @@ def _refuse_half_pairs(value: JsonValue) -> None:
         dump(value).encode()
     except UnicodeEncodeError:
         raise ValueError("it holds half of a surrogate pair") from None
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY if sys.platform != "win32" else os.O_RDWR)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -16,9 +16,10 @@ from io import FileIO
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from checkpointflow.errors import StoreUnavailable, UnsupportedError
+from checkpointflow.errors import UnsupportedError
 from checkpointflow.kernel.effects import EffectStopped, OutcomeLost, Stop
 from checkpointflow.steps.masking import MaskedStream
+from checkpointflow.steps.outputs import OutputFile, new_file, unwritable
 from checkpointflow.steps.pumps import Pump
 
 GRACE_SECONDS = 5.0
@@ -267,19 +268,10 @@ def _output(path: Path, mask: MaskedStream | None, opened: ExitStack, pumps: lis
     file = new_file(path)
     if mask is None:
         return opened.enter_context(file)
-    pump = Pump(file, mask)
+    pump = Pump(OutputFile(file, mask))
     opened.callback(pump.release)
     pumps.append(pump)
     return pump.write_end
-
-
-def unwritable(path: Path, error: OSError) -> StoreUnavailable:
-    """Return the error for files of a command that cannot be made, read or kept."""
-    reason = error.strerror or str(error)
-    return StoreUnavailable(
-        f"the output file `{error.filename or path}` of a command cannot be used: {reason}; "
-        "make room or make its folder writable, then resume the run"
-    )
 
 
 def _holding(data: bytes) -> BinaryIO:
@@ -312,28 +304,3 @@ def unnamed_file() -> BinaryIO:
 
         file = TemporaryFile()  # noqa: SIM115 - the caller closes it
     return cast(BinaryIO, file)
-
-
-def new_file(path: Path) -> FileIO:
-    """Make a file that only its owner may read, in folders that only their owner may enter.
-
-    A file of an earlier attempt is removed, not emptied: a process left behind may still write to it. Appending keeps
-    the rest in order when a command opens `/dev/stdout` anew and so empties it.
-
-    Raises:
-        OSError: it cannot be made.
-    """
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
-    try:
-        descriptor = os.open(path, flags, 0o600)
-    except (FileNotFoundError, FileExistsError):
-        _make_folder(path.parent)
-        path.unlink(missing_ok=True)
-        descriptor = os.open(path, flags, 0o600)
-    return FileIO(descriptor, "wb")
-
-
-def _make_folder(folder: Path) -> None:
-    if not folder.is_dir():
-        _make_folder(folder.parent)
-        folder.mkdir(mode=0o700, exist_ok=True)

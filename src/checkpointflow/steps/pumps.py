@@ -7,7 +7,7 @@ import sys
 import threading
 from io import FileIO
 
-from checkpointflow.steps.masking import MaskedStream
+from checkpointflow.steps.outputs import OutputFile
 
 _CHUNK = 64 * 1024
 _LATE_SECONDS = 2.0
@@ -20,9 +20,8 @@ class Pump:
     Processes that it leaves behind are not listened to any longer: the system ends them when they go on printing.
     """
 
-    def __init__(self, file: FileIO, stream: MaskedStream) -> None:
+    def __init__(self, file: OutputFile) -> None:
         self._file = file
-        self._stream = stream
         self._read_end, self.write_end = _pipe()
         self._bell, self._ring = _pipe()
         self._left: int | None = None
@@ -39,8 +38,9 @@ class Pump:
     def release(self) -> None:
         """Give everything back if there was no command to begin for."""
         if not self._is_started:
-            for file in (self.write_end, self._read_end, self._ring, self._bell, self._file):
-                file.close()
+            for end in (self.write_end, self._read_end, self._ring, self._bell):
+                end.close()
+            self._file.close()
 
     def finish(self) -> OSError | None:
         """Wait until all that the command, which has ended, has printed is in the file; return why it is not."""
@@ -51,13 +51,14 @@ class Pump:
     def _run(self) -> None:
         try:
             while chunk := self._next():
-                self._write(self._stream.feed(chunk))
-            self._write(self._stream.rest())
+                self._file.write(chunk)
+            self._file.finish()
         except OSError as error:
             self._error = error
         finally:  # whoever still prints learns from the system that nobody reads
-            for file in (self._read_end, self._bell, self._file):
-                file.close()
+            for end in (self._read_end, self._bell):
+                end.close()
+            self._file.close()
 
     def _next(self) -> bytes:
         """Return what was printed since, waiting for it; nothing once there is no more to come.
@@ -72,11 +73,6 @@ class Pump:
         chunk = self._read_end.read(min(self._left, _CHUNK)) if self._left else b""
         self._left -= len(chunk)
         return chunk
-
-    def _write(self, data: bytes) -> None:
-        rest = memoryview(data)
-        while rest:
-            rest = rest[self._file.write(rest) :]
 
 
 def _pipe() -> tuple[FileIO, FileIO]:

@@ -12,7 +12,8 @@ from checkpointflow.kernel.effects import StepContext, Stop
 from checkpointflow.kernel.run import StepCall, StepResult
 from checkpointflow.steps import processes
 from checkpointflow.steps.base import StepKind, StepSettings, environment_of, output_paths
-from checkpointflow.steps.printed import Printed, parsed_json
+from checkpointflow.steps.outputs import OutputFile, new_file, unwritable
+from checkpointflow.steps.printed import Printed, parse_json
 from checkpointflow.values import JsonObject, JsonValue, dump
 
 _CHILD = Path(__file__).with_name("python_child.py")
@@ -51,7 +52,7 @@ def run(call: StepCall, context: StepContext, stop: Stop, settings: StepSettings
             printed.sync()
         return _Ended(call=str(arguments["call"]), answer=said, printed=printed, settings=settings).result()
     except OSError as error:
-        raise processes.unwritable(stdout_path, error) from error
+        raise unwritable(stdout_path, error) from error
 
 
 KIND = StepKind("python", "call a Python function in a process of its own and take what it returns as output", run)
@@ -171,7 +172,7 @@ class _Ended:
     def _outcome(self) -> JsonObject:
         """Return what the child said of its call; nothing if it came to no end."""
         try:
-            outcome = parsed_json(self.answer) if self.answer else {}
+            outcome = parse_json(self.answer) if self.answer else {}
         except ValueError as error:
             raise self._misfit(f"returned what a journal cannot hold: {error}") from None
         return outcome if isinstance(outcome, dict) else {}
@@ -179,8 +180,8 @@ class _Ended:
     def _raised(self, exception: JsonObject) -> StepFailedError:
         names = cast("list[str]", exception["names"])
         path = self.printed.stderr_path.with_suffix(".traceback.txt")
-        with processes.new_file(path) as file:
-            file.write(self.settings.hidden.text(str(exception["traceback"])).encode("utf-8", "backslashreplace"))
+        with OutputFile(new_file(path), self.settings.hidden.stream()) as file:
+            file.write(str(exception["traceback"]).encode("utf-8", "backslashreplace"))
         details: JsonObject = {"exceptions": list(names), "traceback_path": str(path)}
         message = f"step `{self.printed.key}`: `{self.call}` raised {names[0]}: {exception['message']}"
         is_missing = "ModuleNotFoundError" in names

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Literal, TypeAlias, cast
+from typing import Any, Literal, cast
 
 from checkpointflow.errors import InternalError
 from checkpointflow.expressions import Expression, SecretText, text_of
@@ -12,12 +12,14 @@ from checkpointflow.frontends.document.frame import Frame
 from checkpointflow.frontends.document.holes import shell_parts
 from checkpointflow.frontends.document.model import Path, Step
 from checkpointflow.frontends.document.shell import ShellText, place_values
+from checkpointflow.frontends.document.url_places import has_dynamic_host, placed_url
 from checkpointflow.kernel.retry import RetryPolicy
 from checkpointflow.kernel.run import Origin, Policy, StepCall
 from checkpointflow.values import JsonObject, JsonValue
 
+_SECONDS = {"api": 30.0}
+_RETRIED: Mapping[str, JsonObject] = {"api": {"on": ["timeout", "connection", "http:408", "http:429", "http:5xx"]}}
 _ENV: Path = ("workflow", "defaults", "env")
-Arguments: TypeAlias = Callable[[Frame, Step], JsonObject]
 
 
 def call_of(frame: Frame, step: Step) -> StepCall:
@@ -25,11 +27,12 @@ def call_of(frame: Frame, step: Step) -> StepCall:
 
     Raises:
         ExpressionError: a text has no value.
-        StepFailedError: a place that needs a value got null.
+        StepFailedError: a place that needs a value got null, or one that does not fit it.
     """
-    if step.kind not in _ARGUMENTS:
+    arguments_of = _ARGUMENTS.get(step.kind)
+    if arguments_of is None:
         raise InternalError(f"no call is known for steps of kind `{step.kind}`")
-    arguments = _ARGUMENTS[step.kind](frame, step)
+    arguments = arguments_of(frame, step)
     marks = list(_marks(arguments, ())) if frame.document.secrets else []
     return StepCall(
         kind=step.kind,
@@ -71,8 +74,10 @@ def _policy(frame: Frame, step: Step) -> Policy:
     defaults = frame.document.defaults
     seconds = step.timeout_seconds if step.timeout_seconds is not None else defaults.get("timeout_seconds")
     retry = step.retry if step.retry is not None else defaults.get("retry")
+    if seconds is None:
+        seconds = _SECONDS.get(step.kind)
     return Policy(
-        retry=_retry(retry) if isinstance(retry, dict) else RetryPolicy(),
+        retry=_retry(_RETRIED.get(step.kind, {}) | retry) if isinstance(retry, dict) else RetryPolicy(),
         timeout_seconds=float(seconds) if isinstance(seconds, int | float) and seconds > 0 else None,
         effect=cast(Literal["idempotent", "once"], step.effect or "idempotent"),
     )
@@ -106,9 +111,6 @@ def _cli_arguments(frame: Frame, step: Step) -> JsonObject:
 def _python_arguments(frame: Frame, step: Step) -> JsonObject:
     given = frame.texts.value(step, "args", context=frame.context) if "args" in step.fields else {}
     return {"call": step.fields["call"], "args": given}
-
-
-_ARGUMENTS: Mapping[str, Arguments] = {"cli": _cli_arguments, "python": _python_arguments}
 
 
 def _words(frame: Frame, step: Step) -> list[JsonValue]:
@@ -177,9 +179,47 @@ def _command(frame: Frame, step: Step, shell: str) -> JsonObject:
     return {"command": text, "shell": shell} | ({"values": values} if values else {})
 
 
+def _api_arguments(frame: Frame, step: Step) -> JsonObject:
+    fields = step.fields
+    arguments: JsonObject = {"method": fields.get("method", "GET"), **_address(frame, step)}
+    for name, sent in (("query", _repeated), ("headers", text_of)):
+        found = frame.texts.value(step, name, context=frame.context) if name in fields else None
+        if isinstance(found, dict) and found:
+            arguments[name] = {key: sent(value) for key, value in found.items() if value is not None}
+    body = frame.texts.value(step, "body", context=frame.context) if "body" in fields else None
+    if body is not None:
+        arguments["body"] = body
+    return arguments | {name: fields[name] for name in ("success", "allow_private_hosts") if name in fields}
+
+
+def _address(frame: Frame, step: Step) -> JsonObject:
+    """Return the url with its values in their places, and whether its host came from one of them."""
+    path: Path = (*step.path, "url")
+    template = frame.texts.template(step, str(step.fields["url"]), path)
+    try:
+        url = placed_url(template, lambda expression: _needed(frame, step, expression, path))
+    except ValueError as error:
+        raise frame.failure(step, f"the `url` of step `{step.id}` cannot be used: {error}") from None
+    return {"url": str(url)} | ({"dynamic_host": True} if has_dynamic_host(template) else {})
+
+
+def _repeated(value: JsonValue) -> JsonValue:
+    """Return a value of the query as text; a list as texts, for each of which the name is repeated."""
+    if isinstance(value, list):
+        return [text_of(item) for item in value if item is not None]
+    return text_of(value)
+
+
 def _placed(
     frame: Frame, step: Step, text: str, path: Path, shell: str, first: int
 ) -> tuple[ShellText, list[Expression]]:
     template = frame.texts.template(step, text, path)
     shell_text = frame.texts.shell_text(path, lambda: place_values(shell_parts(template), shell=shell, first=first))
     return shell_text, [part for part in template.parts if isinstance(part, Expression)]
+
+
+_ARGUMENTS: Mapping[str, Callable[[Frame, Step], JsonObject]] = {
+    "api": _api_arguments,
+    "cli": _cli_arguments,
+    "python": _python_arguments,
+}

@@ -133,8 +133,8 @@ def _applies(frame: Frame, step: Step) -> bool:
 def _note_failure(frame: Frame, step: Step, error: StepFailedError) -> None:
     if error.step_key is None:
         error.step_key = frame.key_of(step)
-    exit_code = error.details.get("exit_code") if step.kind not in BLOCKS else None
-    frame.fail(step, _shown(error), {} if exit_code is None else {"exit_code": exit_code})
+    told = ("exit_code", "status_code") if step.kind not in BLOCKS else ()
+    frame.fail(step, _shown(error), {name: error.details[name] for name in told if name in error.details})
 
 
 def _check_outputs(frame: Frame, step: Step, outputs: JsonValue) -> None:

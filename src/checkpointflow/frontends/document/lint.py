@@ -16,6 +16,7 @@ from checkpointflow.expressions import (
     parse_template,
 )
 from checkpointflow.expressions.lexer import closing_brace
+from checkpointflow.frontends.document.api_checks import check_api
 from checkpointflow.frontends.document.findings import Findings
 from checkpointflow.frontends.document.flow import check_flow
 from checkpointflow.frontends.document.holes import hole_of, is_numeric, shell_parts
@@ -85,6 +86,8 @@ class _Lint:
             parsed.append((text, self._parsed((*step.path, *text.path), text, scope)))
         if step.kind == "cli":
             self._check_command(step, parsed)
+        if step.kind == "api":
+            check_api(step, parsed, self._document.defaults, self._findings)
         if step.kind == "sleep":
             self._check_sleep(step, parsed)
         if step.kind == "python":

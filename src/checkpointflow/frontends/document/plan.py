@@ -11,7 +11,7 @@ from checkpointflow.frontends.document.model import Document, Step
 from checkpointflow.frontends.document.scopes import Scopes
 from checkpointflow.values import JsonObject, JsonValue
 
-_TELLING = ("command", "argv", "call", "workflow_ref")
+_TELLING = ("command", "argv", "method", "url", "call", "workflow_ref")
 """The fields that say what a step does."""
 
 

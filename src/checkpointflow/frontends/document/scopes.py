@@ -106,6 +106,8 @@ class Scopes:
         fields: dict[str, Schema] = {"error": None}
         if step.kind == "cli":
             fields |= {"exit_code": _INTEGER, "stdout": {"type": "string"}}
+        if step.kind == "api":
+            fields |= {"status_code": _INTEGER}
         return StepShape(outputs=self._outputs(step), fields=fields)
 
     def _outputs(self, step: Step) -> Schema:

@@ -1,7 +1,7 @@
 """What each step kind's own fields are, as JSON Schema; data only, no checks and no behaviour.
 
 Extra keywords, which JSON Schema ignores: `x-place` says how texts at a place are read (`template` unless
-said: `shell`, `word`, `expression`, `condition`, `literal`, `note`, `schema`, `steps`) and holds for all
+said: `shell`, `word`, `url`, `expression`, `condition`, `literal`, `note`, `schema`, `steps`) and holds for all
 below it, as does `x-secrets: true`: secrets may stand there; `x-says` is what a value has to be, in words.
 """
 
@@ -15,6 +15,8 @@ from checkpointflow.values import JsonObject, JsonValue
 
 ID_PATTERN = r"""^[^\s\x00-\x1f\x7f/#\[\]{}$"']+$"""
 ID_SAYS = "an id: text without blanks or any of / # [ ] { } $ \" '"
+HEADER_PATTERN = r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 SHELLS = ("sh", "bash", "pwsh", "powershell", "cmd")
 
 
@@ -156,6 +158,11 @@ def _max_parallel() -> JsonObject:
     return described("How many run at the same time", type="integer", minimum=1, x_place="literal")
 
 
+def _status_codes() -> JsonObject:
+    code: JsonObject = {"type": "integer", "minimum": 100, "maximum": 599}
+    return described("Statuses", type="array", items=code, minItems=1, default=[200, 201, 202, 204])
+
+
 _WORDS: JsonObject = {"type": ["string", "number", "boolean"]}
 _CONTROL = ("timeout_seconds", "retry", "effect")
 _NO_EFFECT = ("retry", "effect")
@@ -193,6 +200,46 @@ _CLI = KindSpec(
         "parse": choice("How the output is read", "auto", "json", "lines", "text", default="auto"),
     },
     one_of=(("command",), ("argv",)),
+)
+_API = KindSpec(
+    name="api",
+    summary="sends an HTTP request",
+    fields={
+        "method": choice("The method", *METHODS, default="GET"),
+        "url": text(
+            "The address; a value in it is encoded for its place, one that begins it is a whole base address",
+            minLength=1,
+            x_place="url",
+            examples=["https://api.example.com/pages/${inputs.page_id}"],
+        ),
+        "query": described(
+            "What is added to the query, by name; lists repeat the name, null leaves it out",
+            type="object",
+            additionalProperties={"type": ["string", "number", "boolean", "array"], "items": _WORDS},
+            examples=[{"limit": 10, "tag": "${inputs.tags}"}],
+        ),
+        "headers": described(
+            "The headers; null leaves one out",
+            type="object",
+            propertyNames={"pattern": HEADER_PATTERN, "x-says": "the name of a header, without blanks or `:`"},
+            additionalProperties=_WORDS,
+            examples=[{"Authorization": "Bearer ${inputs.token}"}],
+        ),
+        "body": described(
+            "What is sent: a text as it is, any other value as JSON, null nothing",
+            examples=[{"title": "${inputs.title}"}],
+        ),
+        "success": record("What counts as success", {"status_codes": _status_codes()}),
+        "timeout_seconds": seconds("How long an attempt may take, in seconds; 0 for as long as it likes", default=30),
+        "retry": retry_policy()
+        | {"title": "When it is tried again; without `on`: timeout, connection, and the statuses 408, 429 and 5xx"},
+        "allow_private_hosts": described(
+            "Whether a host that comes from an expression, or to which a redirect leads, may have a private address",
+            type="boolean",
+            default=False,
+        ),
+    },
+    required=("url",),
 )
 _PYTHON = KindSpec(
     name="python",
@@ -322,6 +369,5 @@ _END = KindSpec(
 
 KINDS: Mapping[str, KindSpec] = {
     spec.name: spec
-    for spec in (_CLI, _PYTHON, _SET, _SLEEP, _AWAIT_EVENT, _SWITCH, _FOREACH, _PARALLEL, _WORKFLOW, _END)
+    for spec in (_CLI, _API, _PYTHON, _SET, _SLEEP, _AWAIT_EVENT, _SWITCH, _FOREACH, _PARALLEL, _WORKFLOW, _END)
 }
-LATER_KINDS = frozenset({"api"})

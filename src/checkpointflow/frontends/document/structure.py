@@ -7,7 +7,7 @@ from copy import deepcopy
 
 from checkpointflow.frontends.document.findings import UNKNOWN_KIND, Findings, Path
 from checkpointflow.frontends.document.schema import header_schema, step_schema
-from checkpointflow.frontends.document.specs import KINDS, LATER_KINDS
+from checkpointflow.frontends.document.specs import KINDS
 from checkpointflow.schemas import Problem, check, describe, did_you_mean, schema_problems, show
 from checkpointflow.values import JsonObject, JsonValue
 
@@ -62,11 +62,8 @@ def _check_kind(step: JsonObject, at: Path, findings: Findings) -> bool:
         findings.error(at, "`kind` is missing", did_you_mean("kind", step) or f"known kinds: {_kinds()}")
     elif not isinstance(kind, str):
         findings.error((*at, "kind"), f"a kind is text, not {describe(kind)}", f"known kinds: {_kinds()}")
-    elif kind in LATER_KINDS:
-        hint = "run a program that does it, with kind `cli`"
-        findings.error((*at, "kind"), f"the kind `{kind}` is not part of this version", hint, code=UNKNOWN_KIND)
     else:
-        hint = did_you_mean(kind, [*KINDS, *LATER_KINDS]) or f"known kinds: {_kinds()}"
+        hint = did_you_mean(kind, KINDS) or f"known kinds: {_kinds()}"
         findings.error((*at, "kind"), f"there is no kind {show(kind)}", hint, code=UNKNOWN_KIND)
     _report(check(step, _ID_ONLY), step, at, findings)
     return False
