@@ -242,7 +242,21 @@ class _Attempt:
                 "headers": {"location": self._settings.hidden.text(location)[:500]},
             }
             raise self._failure(f"was redirected to what cannot be used: {error}", details) from None
-        return _at(_changed(request, response.status), url)
+        return self._at(_changed(request, response.status), url)
+
+    def _at(self, request: Request, url: Url) -> Request:
+        """Return a request at another address; another origin gets nothing that may be a key or holds a secret."""
+        if url.origin == request.url.origin:
+            return replace(request, url=url)
+        hidden = self._settings.hidden
+        if request.body is not None and hidden.shows_in(request.body.decode()):
+            raise self._failure(f"was redirected to {url.origin}, which is not to get the secrets in its `body`")
+        headers = {
+            name: value
+            for name, value in request.headers.items()
+            if name.lower() in _ABROAD and not hidden.shows_in(value)
+        }
+        return replace(request, url=url, headers=headers)
 
     def _route(self, url: Url, *, is_dynamic: bool) -> Route:
         """Return where to connect to; the addresses that were checked are those that are used."""
@@ -295,14 +309,6 @@ def _changed(request: Request, status: int) -> Request:
         return request
     headers = {name: value for name, value in request.headers.items() if not name.lower().startswith("content-")}
     return replace(request, method="GET", headers=headers, body=None)
-
-
-def _at(request: Request, url: Url) -> Request:
-    """Return a request at another address; another origin gets none of the author's headers, which may hold keys."""
-    headers = request.headers
-    if url.origin != request.url.origin:
-        headers = {name: value for name, value in headers.items() if name.lower() in _ABROAD}
-    return replace(request, url=url, headers=headers)
 
 
 def _sendable_key(context: StepContext) -> str:

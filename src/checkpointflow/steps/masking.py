@@ -96,6 +96,10 @@ class Hidden:
         stream.rest()
         return sorted(stream.names)
 
+    def shows_in(self, text: str) -> bool:
+        """Tell whether a text holds a secret."""
+        return self.text(text) != text
+
     def text(self, text: str) -> str:
         """Return a text with `***` for every secret."""
         stream = MaskedStream(self._forms)

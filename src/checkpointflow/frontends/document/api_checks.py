@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from checkpointflow.expressions import Expression, Template
 from checkpointflow.frontends.document.findings import Findings
 from checkpointflow.frontends.document.model import Step
-from checkpointflow.frontends.document.url_places import faults
+from checkpointflow.frontends.document.secret_places import secret_of
+from checkpointflow.frontends.document.url_places import faults, of_host
 from checkpointflow.frontends.document.written_texts import Text
 from checkpointflow.steps.urls import RESERVED_HEADERS
 from checkpointflow.values import JsonObject
@@ -33,6 +34,11 @@ def check_api(
 
 def _check_url(step: Step, template: Template, findings: Findings) -> None:
     path = (*step.path, "url")
+    for expression in of_host(template):
+        if secret_of(expression) is not None:
+            message = f"`${{{expression.source}}}` says who is asked, and names are looked up and shown"
+            hint = "a secret may stand in the path and the query; write the host out, or take it from `inputs`"
+            findings.error_in(path, expression.offset, message, hint, code="ERR_VALIDATION_WORKFLOW")
     for fault in faults(template):
         if fault.is_error:
             findings.error_in(path, fault.offset, fault.message, fault.hint, code="ERR_VALIDATION_WORKFLOW")

@@ -200,7 +200,7 @@ def _address(frame: Frame, step: Step) -> JsonObject:
         url = placed_url(template, lambda expression: _needed(frame, step, expression, path))
     except ValueError as error:
         raise frame.failure(step, f"the `url` of step `{step.id}` cannot be used: {error}") from None
-    return {"url": str(url)} | ({"dynamic_host": True} if has_dynamic_host(template) else {})
+    return {"url": url} | ({"dynamic_host": True} if has_dynamic_host(template) else {})
 
 
 def _repeated(value: JsonValue) -> JsonValue:

@@ -210,12 +210,14 @@ _API = KindSpec(
             "The address; a value in it is encoded for its place, one that begins it is a whole base address",
             minLength=1,
             x_place="url",
+            x_secrets=True,
             examples=["https://api.example.com/pages/${inputs.page_id}"],
         ),
         "query": described(
             "What is added to the query, by name; lists repeat the name, null leaves it out",
             type="object",
             additionalProperties={"type": ["string", "number", "boolean", "array"], "items": _WORDS},
+            x_secrets=True,
             examples=[{"limit": 10, "tag": "${inputs.tags}"}],
         ),
         "headers": described(
@@ -223,10 +225,12 @@ _API = KindSpec(
             type="object",
             propertyNames={"pattern": HEADER_PATTERN, "x-says": "the name of a header, without blanks or `:`"},
             additionalProperties=_WORDS,
-            examples=[{"Authorization": "Bearer ${inputs.token}"}],
+            x_secrets=True,
+            examples=[{"Authorization": "Bearer ${secrets.token}"}],
         ),
         "body": described(
             "What is sent: a text as it is, any other value as JSON, null nothing",
+            x_secrets=True,
             examples=[{"title": "${inputs.title}"}],
         ),
         "success": record("What counts as success", {"status_codes": _status_codes()}),

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 from urllib.parse import quote, unquote
 
-from checkpointflow.expressions import Expression, Template
-from checkpointflow.steps.urls import Url, parse_url
+from checkpointflow.expressions import Expression, SecretText, Template, joined
+from checkpointflow.steps.urls import parse_url
 
 Place: TypeAlias = Literal["base", "host", "port", "path", "query", "fragment"]
 
+HOSTS: tuple[Place, ...] = ("base", "host", "port")
+"""The places in which a value says who is asked."""
 _SCHEME = re.compile(r"\s*https?://", re.IGNORECASE)
 _HOST = re.compile(r"[A-Za-z0-9._-]+\Z")
 _WHOLE_HOST = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?\Z")
@@ -46,8 +48,10 @@ def has_dynamic_host(template: Template) -> bool:
     return any(isinstance(one.part, Expression) and one.place in ("base", "host") for one in _pieces(template))
 
 
-def placed_url(template: Template, text_of: Callable[[Expression], str]) -> Url:
-    """Return the address that a url gives; `text_of` evaluates an expression to the text of its value.
+def placed_url(template: Template, text_of: Callable[[Expression], str]) -> str:
+    """Return the address that a url gives, a SecretText if there are secrets in it.
+
+    `text_of` evaluates an expression to the text of its value.
 
     Raises:
         ValueError: a value does not fit its place, or the whole is no address; the message is a part of a sentence.
@@ -62,8 +66,14 @@ def placed_url(template: Template, text_of: Callable[[Expression], str]) -> Url:
         else:
             alone = _is_whole_host(pieces, index)
             written.add(_encoded(text_of(piece.part), piece, alone=alone), piece.place, is_value=True)
-    written.refuse_odd_segments()
-    return parse_url(written.text)
+    return written.address()
+
+
+def of_host(template: Template) -> Iterator[Expression]:
+    """Yield the expressions that say who is asked."""
+    for one in _pieces(template):
+        if isinstance(one.part, Expression) and one.place in HOSTS:
+            yield one.part
 
 
 def faults(template: Template) -> Iterator[Fault]:
@@ -153,12 +163,18 @@ class _Written:
         self._segment = ""
         self._has_value = False
         self._odd: list[str] = []
+        self._secrets: list[tuple[int, SecretText]] = []
 
     def add_base(self, text: str) -> None:
         self.text = text
         self._segment = text.rpartition("/")[2]
 
     def add(self, text: str, place: Place, *, is_value: bool) -> None:
+        """Add a part, encoded for its place; of a secret, its placeholder."""
+        if isinstance(text, SecretText):
+            secret, text = text, quote(text, safe="")
+            if place != "fragment":
+                self._secrets.append((len(self.text) + len(text), secret))
         self.text += text
         if is_value:
             self._has_value = self._has_value or place == "path"
@@ -166,12 +182,24 @@ class _Written:
         elif place in ("path", "host", "port"):
             self._add_segments(text)
 
-    def refuse_odd_segments(self) -> None:
-        """Refuse values that would make a path lead elsewhere: to the folder above, or to all instead of one."""
+    def address(self) -> str:
+        """Return the whole as an address, with the placeholders of its secrets.
+
+        Raises:
+            ValueError: it is none, or a value makes its path lead elsewhere: to the folder above, or to all instead of
+                one.
+        """
         self._end_segment()
         if self._odd:
             shown = self._odd[0] or "empty"
             raise ValueError(f"a segment of its path would be {shown}; skip the step with `if`, or mend the value")
+        pieces: list[str] = []
+        done = 0
+        for end, secret in self._secrets:  # an address up to there is how the whole address begins
+            before = str(parse_url(self.text[:end])).removesuffix(quote(secret, safe=""))
+            pieces += [before[done:], secret.percent_encoded()]
+            done = len(before) + len(quote(secret, safe=""))
+        return joined([*pieces, str(parse_url(self.text))[done:]])
 
     def _add_segments(self, text: str) -> None:
         path = re.split(r"[?#]", text, maxsplit=1)
@@ -191,6 +219,8 @@ class _Written:
 def _encoded(text: str, piece: _Piece, *, alone: bool) -> str:
     """Return a value's text for its place; it can never end the place."""
     source = piece.part.source.strip() if isinstance(piece.part, Expression) else ""
+    if isinstance(text, SecretText) and piece.place in HOSTS:
+        raise ValueError(f"`{source}` stands in the host, where no secret may stand")
     if piece.place == "host":
         if not (_WHOLE_HOST if alone else _HOST).match(text):
             raise ValueError(f"`{source}` stands in the host, and {text[:80]!r} is none")
@@ -198,6 +228,8 @@ def _encoded(text: str, piece: _Piece, *, alone: bool) -> str:
     if piece.place == "port":
         if not (text.isascii() and text.isdecimal()):
             raise ValueError(f"`{source}` stands for the port, and {text[:80]!r} is none")
+        return text
+    if isinstance(text, SecretText):
         return text
     try:
         return quote(text, safe="")
