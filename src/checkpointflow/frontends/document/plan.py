@@ -26,17 +26,21 @@ def plan(document: Document, inputs: JsonValue, *, path: str | None, missing_sec
     programs: list[JsonValue] = [
         {"program": name, "found": found} for name in _programs(document) for found in [shutil.which(name, path=path)]
     ]
-    missing = [name for name in _programs(document) if shutil.which(name, path=path) is None]
     return {
         "workflow_id": document.id,
         "inputs": inputs,
         "steps": list(steps),
         "waits": waits,
         "programs": programs,
-        "missing_programs": list(missing),
+        "missing_programs": list(missing_programs(document, path=path)),
         "secrets": [{"secret": name, **source} for name, source in document.all_secrets()],
         "missing_secrets": list(missing_secrets),
     }
+
+
+def missing_programs(document: Document, *, path: str | None) -> list[str]:
+    """Return the programs that a document names and that are not found."""
+    return [name for name in _programs(document) if shutil.which(name, path=path) is None]
 
 
 def _steps(document: Document, inputs: JsonValue, within: tuple[str, ...]) -> Iterator[JsonValue]:
