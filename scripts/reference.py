@@ -43,6 +43,7 @@ OUTPUTS: Mapping[str, str] = {
 PLACES: Mapping[str, str] = {
     "shell": "shell text",
     "word": "text, no null",
+    "url": "text, no null, encoded",
     "template": "text",
     "expression": "expression",
     "condition": "condition",
