@@ -25,6 +25,8 @@ OUTPUTS: Mapping[str, str] = {
     "cli": "What the command printed, read as `parse` says: under `auto` one JSON object if stdout is one (with an "
     "`outputs` schema it has to be), else an empty object. Beside the outputs stand `steps.ID.exit_code` and, "
     "under `auto` when nothing was parsed, `steps.ID.stdout` (its first 64 KiB). More than 8 MiB is not parsed.",
+    "api": "The JSON object that was answered; anything else as `{body}`, which is JSON where the answer says so, else "
+    "text. Beside the outputs stands `steps.ID.status_code`. More than 8 MiB is not taken.",
     "set": "The values, computed once and then recorded.",
     "sleep": "None.",
     "await_event": "The payload of the answer, or `on_timeout.outputs` once the deadline has passed.",
@@ -40,6 +42,7 @@ OUTPUTS: Mapping[str, str] = {
 PLACES: Mapping[str, str] = {
     "shell": "shell text",
     "word": "text, no null",
+    "url": "text, no null",
     "template": "text",
     "expression": "expression",
     "condition": "condition",
@@ -194,9 +197,16 @@ def examples_by_kind() -> dict[str, list[Path]]:
     return found
 
 
+def _closed(name: str, field: JsonValue) -> JsonObject:
+    """Return a field, `retry` without what stands in it."""
+    return {key: value for key, value in record_of(field).items() if name != "retry" or key != "properties"}
+
+
 def kind_section(spec: KindSpec, schema: JsonObject, examples: list[Path]) -> str:
     """Return what the page says of one kind."""
     own = only(schema, spec.fields)
+    if "retry" in spec.fields:  # what stands in it is told with the fields of every step
+        own["properties"] = {name: _closed(name, field) for name, field in record_of(own["properties"]).items()}
     parts = [f"### {spec.name}\n", f"A step that {spec.summary}.\n", field_table(own)]
     if spec.one_of:
         parts.append(f"It has exactly one of {choices([{'required': [*names]} for names in spec.one_of])}.\n")
