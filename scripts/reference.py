@@ -25,6 +25,8 @@ OUTPUTS: Mapping[str, str] = {
     "cli": "What the command printed, read as `parse` says: under `auto` one JSON object if stdout is one (with an "
     "`outputs` schema it has to be), else an empty object. Beside the outputs stand `steps.ID.exit_code` and, "
     "under `auto` when nothing was parsed, `steps.ID.stdout` (its first 64 KiB). More than 8 MiB is not parsed.",
+    "api": "The JSON object that was answered; anything else as `{body}`, which is JSON where the answer says so, else "
+    "text. Beside the outputs stands `steps.ID.status_code`. More than 8 MiB is not taken.",
     "python": "What the function returned: JSON, at most 8 MiB. What it prints is captured. An exception fails the "
     "step: `steps.ID.error.details` has the names of its classes in `exceptions`, and `traceback_path`. See "
     "[Call Python](../how-to/call-python.md).",
@@ -43,7 +45,7 @@ OUTPUTS: Mapping[str, str] = {
 PLACES: Mapping[str, str] = {
     "shell": "shell text",
     "word": "text, no null",
-    "url": "text, no null, encoded",
+    "url": "text, no null",
     "template": "text",
     "expression": "expression",
     "condition": "condition",
@@ -198,9 +200,16 @@ def examples_by_kind() -> dict[str, list[Path]]:
     return found
 
 
+def _closed(name: str, field: JsonValue) -> JsonObject:
+    """Return a field, `retry` without what stands in it."""
+    return {key: value for key, value in record_of(field).items() if name != "retry" or key != "properties"}
+
+
 def kind_section(spec: KindSpec, schema: JsonObject, examples: list[Path]) -> str:
     """Return what the page says of one kind."""
     own = only(schema, spec.fields)
+    if "retry" in spec.fields:  # what stands in it is told with the fields of every step
+        own["properties"] = {name: _closed(name, field) for name, field in record_of(own["properties"]).items()}
     parts = [f"### {spec.name}\n", f"A step that {spec.summary}.\n", field_table(own)]
     if spec.one_of:
         parts.append(f"It has exactly one of {choices([{'required': [*names]} for names in spec.one_of])}.\n")

@@ -46,9 +46,12 @@ Answers = Mapping[str, "Reply | list[Reply] | Callable[[Seen], Reply]"]
 
 
 class LocalServer:
-    """Answers by path (without its query); a list is used up one after the other, its last item stays."""
+    """Answers by path (without its query); a list is used up one after the other, its last item stays.
 
-    def __init__(self, *, tls: bool = False) -> None:
+    It looks every so many seconds whether it has to close.
+    """
+
+    def __init__(self, *, tls: bool = False, poll_seconds: float = 0.01) -> None:
         self.answers: dict[str, Reply | list[Reply] | Callable[[Seen], Reply]] = {}
         self.seen: list[Seen] = []
         self.arrived = threading.Event()
@@ -61,7 +64,7 @@ class LocalServer:
             self._server.socket = _server_context().wrap_socket(self._server.socket, server_side=True)
         self._server.handle_error = lambda *_: None  # type: ignore[method-assign]
         self.port = int(self._server.server_address[1])
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": poll_seconds}, daemon=True).start()
 
     @property
     def url(self) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import json
 import os
 import subprocess
 from collections.abc import Callable, Mapping
@@ -13,6 +15,7 @@ from checkpointflow.config import Settings
 from checkpointflow.frontends.document.loader import Loaded, load_file
 from checkpointflow.values import JsonObject, JsonValue
 from checkpointflow.views import RunView
+from local_server import LocalServer, Reply, Seen
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 MOVES = 100
@@ -42,6 +45,7 @@ class Story:
 def settings(folder: Path, *, path: str | None = None) -> Settings:
     """Return the settings of a process in a folder; its state lies beside what the run sees as its own."""
     environment = {name: text for name, text in os.environ.items() if not name.startswith(("CPF_", "GIT_"))}
+    environment = {name: text for name, text in environment.items() if not name.lower().endswith("_proxy")}
     environment |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "NOTICES_TOKEN": TOKEN}
     if path is not None:
         environment["PATH"] = f"{path}{os.pathsep}{environment['PATH']}"
@@ -151,6 +155,36 @@ def _answered(*answers: str) -> dict[str, JsonValue]:
     keys = ["question", *(f"question#{number}" for number in range(2, 20))]
     return {key: {"answer": answer} for key, answer in zip(keys, answers, strict=False)}
 
+
+SITE = LocalServer(poll_seconds=0.5)
+"""The web service of the example; it remembers nothing, so that a request may come again."""
+atexit.register(SITE.close)
+
+
+def _as_json(value: JsonValue, status: int = 200) -> Reply:
+    return Reply(status=status, body=json.dumps(value).encode(), headers={"Content-Type": "application/json"})
+
+
+def _pages(seen: Seen) -> Reply:
+    tag = seen.path.partition("?tag=")[2]
+    return _as_json({"error": "no such tag"}, 404) if tag == "none" else _as_json({"pages": _PAGES})
+
+
+def _report(seen: Seen) -> Reply:
+    report = json.loads(seen.body)
+    assert report["pages"] == [page["id"] for page in _PAGES]
+    assert report["broken"] == [["/old"], []]
+    refused = "closed" in report["title"]
+    return Reply(status=409, body=b"closed for today") if refused else _as_json({"url": f"{SITE.url}/reports/7"}, 201)
+
+
+_PAGES = [{"id": "home"}, {"id": "a/b c"}]
+SITE.answers |= {
+    "/pages": _pages,
+    "/pages/home/links": _as_json({"broken": ["/old"]}),
+    "/pages/a%2Fb%20c/links": _as_json({"broken": []}),
+    "/reports": _report,
+}
 
 STORIES = [
     Story(
@@ -291,6 +325,25 @@ STORIES = [
         input={"text": "Closed on Monday"},
         answers={"approval": REJECT},
         value={"result": {"status": "rejected"}},
+    ),
+    Story(
+        name="links reported",
+        file="api_pipeline.yaml",
+        input={"base_url": SITE.url, "tag": "docs"},
+        value={"result": {"status": "reported", "url": f"{SITE.url}/reports/7"}},
+    ),
+    Story(
+        name="tag unknown",
+        file="api_pipeline.yaml",
+        input={"base_url": SITE.url, "tag": "none"},
+        value={"result": {"status": "unknown_tag"}},
+    ),
+    Story(
+        name="report refused",
+        file="api_pipeline.yaml",
+        input={"base_url": SITE.url, "tag": "closed"},
+        status="failed",
+        message="the report was refused: closed for today",
     ),
     Story(
         name="page published",

@@ -221,6 +221,7 @@ def test_a_json_object_is_the_output_and_anything_else_the_body(server, perform,
         ("deflate", zlib.compress(b'{"a": 1}')[2:-4]),
         ("gzip, deflate", zlib.compress(gzip.compress(b'{"a": 1}'))),
     ],
+    ids=["gzip", "x-gzip", "deflate", "deflate without a head", "twice"],
 )
 def test_compressed_answers_are_decoded(server, perform, stdout, encoding, data):
     server.answers["/"] = Reply(body=data, headers={"Content-Encoding": encoding})
@@ -667,6 +668,15 @@ def test_trusted_certificates_can_be_named_and_the_name_has_to_fit(secure: Local
     with pytest.raises(StepFailedError, match=r"certificate of https://other\.test"):
         api.run(call, context, Stop(), trusting(settings), resolve=of_names(other="127.0.0.1"))
     assert len(secure.seen) == 1
+
+
+def test_a_stop_breaks_a_secure_connection_too(secure: LocalServer, settings, context):
+    secure.answers["/"] = Reply(raw=b"", holds=True)
+    call, stop = StepCall(kind="api", arguments={"url": f"https://localhost:{secure.port}/"}), Stop()
+    threading.Thread(target=lambda: secure.arrived.wait(PATIENCE) and stop.ask("stopped"), daemon=True).start()
+    with pytest.raises(EffectStopped):
+        api.run(call, context, stop, trusting(settings))
+    assert secure.client_gone.wait(PATIENCE)
 
 
 def test_certificates_that_cannot_be_read_are_no_fault_of_the_step(secure: LocalServer, settings, context, tmp_path):

@@ -82,3 +82,30 @@ def test_on_names_the_errors_that_are_retried(word, error):
 )
 def test_what_does_not_name_an_error_does_not_retry_it(word, error):
     assert delay(RetryPolicy(max_attempts=2, on=(word,)), error=error) is None
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "expected"),
+    [
+        (60, 60),
+        (2.5, 10),
+        (-5, 10),
+        (1e12, 1000),
+        ("2030-01-01T00:02:00Z", 120),
+        ("2029-01-01T00:00:00Z", 10),
+        ("9999-12-31T23:59:59Z", 1000),
+        ("soon", 10),
+        (None, 10),
+        ([60], 10),
+    ],
+)
+def test_who_failed_can_ask_for_a_longer_pause_up_to_the_longest_one(retry_after, expected):
+    policy = RetryPolicy(max_attempts=2, backoff_seconds=10, max_backoff_seconds=1000)
+    assert delay(policy, 1, {"details": {"retry_after": retry_after}}) == expected
+
+
+def test_a_longer_pause_is_not_shortened_by_chance_and_asks_for_no_retry_by_itself():
+    policy = RetryPolicy(max_attempts=2, backoff_seconds=10, jitter=True)
+    error = {"details": {"retry_after": 60}}
+    assert delay(policy, 1, error, 0.0) == 60
+    assert delay(policy, 2, error, 0.0) is None
