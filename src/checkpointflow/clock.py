@@ -35,4 +35,7 @@ def from_text(text: str) -> datetime:
         ValueError: the text is no ISO 8601 instant.
     """
     instant = datetime.fromisoformat(text)
-    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+    try:
+        return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"{text} lies outside the years that can be told") from None

@@ -204,6 +204,48 @@ def test_retry_and_effect_on_other_kinds_than_effects_are_refused(tmp_path: Path
             run(tmp_path / field[:3], f"- {{id: a, {step}, {field}}}", files={"x.yaml": document(log("a"))})
 
 
+EVERY_KIND = {
+    "cli": "command: 'true'",
+    "set": "values: {}",
+    "sleep": "seconds: 0",
+    "await_event": "audience: user, event_name: go, input_schema: {}",
+    "switch": "cases: [{when: true, next: end}]",
+    "foreach": "items: '[]', body: [{id: s, kind: set, values: {}}]",
+    "parallel": "branches: [{id: l, steps: [{id: s, kind: set, values: {}}]}]",
+    "workflow": "workflow_ref: x.yaml",
+    "end": "",
+}
+
+
+@pytest.mark.parametrize("kind", EVERY_KIND)
+def test_every_kind_takes_the_common_fields(tmp_path: Path, kind: str) -> None:
+    common = "name: N, description: D, if: 'true', on_error: {next: end}, risk_level: high, tags: [a, b], inputs: {}"
+    step = f"- {{id: a, kind: {kind}, {common}, {EVERY_KIND[kind]}}}"
+    ran = run(tmp_path, step, files={"x.yaml": document("- {id: a, kind: set, values: {}}")})
+    assert (ran.answer("go") if kind == "await_event" else ran).status == "completed"
+
+
+@pytest.mark.parametrize("kind", ["set", "sleep", "switch", "foreach", "parallel", "workflow", "end"])
+def test_a_timeout_is_refused_where_nothing_can_time_out(tmp_path: Path, kind: str) -> None:
+    with pytest.raises(DocumentError, match="timeout_seconds"):
+        run(tmp_path, f"- {{id: a, kind: {kind}, timeout_seconds: 1, {EVERY_KIND[kind]}}}", files={"x.yaml": ""})
+
+
+@pytest.mark.parametrize("step_id", ["a.b-c", "ü:%41", "%now", "a|b&c;(d)", "item", "-1", "a" * 300])
+def test_ids_are_any_text_without_blanks_and_the_named_characters(tmp_path: Path, step_id: str) -> None:
+    steps = f"""
+- {{id: "{step_id}", kind: cli, command: 'printf %s "$CPF_STEP_KEY"'}}
+- id: p
+  kind: parallel
+  branches: [{{start_at: "{step_id}x"}}, {{id: "{step_id}", steps: [{{id: g, {GATE}, event_name: go}}]}}]
+- {{id: "{step_id}x", kind: set, values: {{v: 1}}}}
+- {{id: e, kind: end, result: ['${{steps["{step_id}"].stdout}}', '${{steps.p.outputs}}']}}
+"""
+    ran = run(tmp_path, steps).answer("go", 2)
+    key = step_id.replace("%", "%25")
+    assert ran.result == [key, {f"{step_id}x": {"v": 1}, step_id: {"g": 2}}]
+
+
 # -- the document's on_error -----------------------------------------------------------------------
 
 RECOVER = "on_error: {next: h}"
@@ -243,6 +285,13 @@ def test_it_is_for_the_main_list_and_takes_failures_from_inside_once_they_reach_
     ran = run(tmp_path, steps + log("c") + log("h"), head=RECOVER)
     assert ran.log == ["a", "h"]
     assert ran.value["recovered_error"]["step_key"] == "f[0]/a"  # type: ignore[index,call-overload]
+
+
+def test_after_it_the_outputs_are_those_of_all_steps_that_completed(tmp_path: Path) -> None:
+    steps = "- {id: a, kind: set, values: {v: 1}}\n" + fails("b") + "- {id: h, kind: set, values: {v: 2}}\n"
+    declared = ", ".join(f"{name}: {{from: steps.{name}.outputs}}" for name in "abh")
+    head = f"{RECOVER}\noutputs: {{properties: {{{declared}}}}}"
+    assert run(tmp_path, steps, head=head).outputs == {"a": {"v": 1}, "h": {"v": 2}}
 
 
 def test_what_it_recovered_from_is_known_in_every_later_process(tmp_path: Path) -> None:

@@ -126,6 +126,12 @@ def test_on_timeout_may_leave_out_next_and_outputs(tmp_path: Path, instead: str,
     assert ran.result == {"status": "completed", "outputs": outputs}
 
 
+def test_outputs_of_an_expiry_are_what_they_were_then(tmp_path: Path) -> None:
+    ran = waiting(tmp_path, ", timeout_seconds: 60, on_timeout: {outputs: ['${steps}']}").pass_time(60)
+    pending = {"status": "pending", "outputs": None}
+    assert ran.result == {"status": "completed", "outputs": [{"w": pending, "e": pending}]}
+
+
 def test_after_expiry_without_next_the_steps_own_next_is_taken(tmp_path: Path) -> None:
     steps = f"""
 - {{id: w, {GATE}, event_name: go, timeout_seconds: 60, on_timeout: {{outputs: 1}}, next: other}}
@@ -144,6 +150,12 @@ def test_an_answer_in_time_wins_even_when_nobody_drives_before_the_deadline_has_
     ran = waiting(tmp_path, ", timeout_seconds: 60, on_timeout: {outputs: late}")
     ran.accept("go", "in time")
     assert ran.pass_time(100).result == {"status": "completed", "outputs": "in time"}
+
+
+@pytest.mark.parametrize("seconds", ["1e10", "1e12", "1e300"])
+def test_a_deadline_beyond_all_calendars_is_no_hindrance(tmp_path: Path, seconds: str) -> None:
+    ran = waiting(tmp_path, f", timeout_seconds: {seconds}")
+    assert ran.pass_time(1e9).answer("go", 1).result == {"status": "completed", "outputs": 1}
 
 
 @pytest.mark.parametrize(("more", "head"), [(", timeout_seconds: 0", ""), ("", "defaults: {timeout_seconds: 5}")])

@@ -256,6 +256,14 @@ def test_output_that_does_not_fit_is_tried_again_too(tmp_path: Path) -> None:
     assert outcome(tmp_path, fields).result["outputs"] == {"n": 2}  # type: ignore[index,call-overload]
 
 
+def test_a_timeout_is_tried_again_if_the_step_says_so_and_leaves_what_runs_once_in_doubt(tmp_path: Path) -> None:
+    fields = "command: 'echo x >> log; sleep 20', timeout_seconds: 0.1"
+    ran = outcome(tmp_path / "1", f"{fields}, retry: {{max_attempts: 2, backoff_seconds: 0, on: [timeout]}}")
+    assert (ran.error["code"], len(ran.log)) == ("ERR_TIMEOUT", 2)
+    ran = outcome(tmp_path / "2", f"{fields}, retry: {{max_attempts: 2, backoff_seconds: 0}}, effect: once")
+    assert (ran.status, ran.open, len(ran.log)) == ("waiting", ["a"], 1)
+
+
 def after_a_death(folder: Path, fields: str) -> Running:
     """A run whose first process dies once it has recorded that `a` begins."""
     text = document(f"- {{id: a, kind: cli, command: 'echo x >> log', {fields}}}" + END)

@@ -56,6 +56,21 @@ def test_the_item_is_seen_everywhere_in_the_body_and_as_in_1_x_below_inputs(tmp_
     assert ran.result == [{"c": {"n": 1, "i": 0}}, {"s": {"a": 2, "i": 1, "k": "k"}, "c": {"n": 2, "i": 1}}]
 
 
+def test_items_stay_what_they_were_while_other_steps_go_on(tmp_path: Path) -> None:
+    steps = f"""
+- {{id: p, kind: parallel, branches: [{{start_at: f}}, {{start_at: s}}]}}
+- {{id: e, kind: end, result: "${{steps.f.outputs.iterations[0].v.s}}"}}
+- {{id: s, {GATE}, event_name: s}}
+- id: f
+  kind: foreach
+  items: "[steps]"
+  body:
+  - {{id: g, {GATE}, event_name: g}}
+  - {{id: v, kind: set, values: {{s: "${{item.s.status}}"}}}}
+"""
+    assert run(tmp_path, steps).answer("s").answer("g").result == "pending"
+
+
 def test_inner_items_hide_outer_ones_and_outer_ones_come_back(tmp_path: Path) -> None:
     steps = """
 - id: f
@@ -168,6 +183,13 @@ def test_stop_closes_the_waits_of_the_others_and_keeps_finished_records(tmp_path
     closed = sorted((entry["key"], entry["cause"]) for entry in ran.entries("wait_closed"))
     assert closed == [("f[0]/w", "cancelled"), ("f[2]/z", "cancelled")]
     assert sorted(entry["key"] for entry in ran.entries("event_received")) == ["f[1]/w", "f[2]/w"]
+
+
+def test_nothing_of_stopped_iterations_is_left_when_the_run_goes_on(tmp_path: Path) -> None:
+    fails = "{id: x, kind: end, if: 'steps.w.outputs == 0', fail: stop}"
+    steps = body(f"{{id: w, {GATE}, event_name: go}}, {fails}", ", max_parallel: 3, on_error: {next: after}")
+    ran = run(tmp_path, steps + f"\n- {{id: after, {GATE}, event_name: after}}", NUMBERS).answer("f[1]/w", 0)
+    assert ran.open == ["after"]
 
 
 def test_continue_keeps_going_and_shows_the_error_beside_what_completed(tmp_path: Path) -> None:

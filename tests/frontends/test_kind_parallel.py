@@ -173,6 +173,13 @@ def test_stop_closes_the_waits_of_siblings_and_finished_records_stay(tmp_path: P
     assert [entry["payload"] for entry in ran.entries("event_received")] == [5, 0]
 
 
+def test_nothing_of_stopped_siblings_is_left_when_the_run_goes_on(tmp_path: Path) -> None:
+    steps = THREE.replace("next: e}", "next: after}") + f"- {gate('after')}\n"
+    ran = run(tmp_path, steps).answer("b", 0)
+    assert ran.open == ["after"]
+    assert ran.answer("after").status == "completed"
+
+
 def test_stop_ends_the_effects_of_siblings(tmp_path: Path) -> None:
     slow = "echo begun >> log; sleep 20; echo late >> log"
     fails = "while ! grep -q begun log; do sleep 0.01; done; exit 3"

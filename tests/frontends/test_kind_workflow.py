@@ -103,6 +103,17 @@ def test_an_error_that_it_catches_itself_is_none_outside(tmp_path: Path) -> None
     assert "recovered_error" not in ran.value
 
 
+def test_an_output_without_a_value_is_an_error_inside(tmp_path: Path) -> None:
+    sub = document(A, head="outputs: {properties: {o: {from: inputs.n.x}}}")
+    ran = call(tmp_path, sub, ", inputs: {n: {}}, on_error: {next: e}")
+    assert {"code": "ERR_STEP_FAILED", "step_key": "w"}.items() <= ran.result["error"].items()  # type: ignore[index,call-overload,union-attr]
+
+
+@pytest.mark.parametrize("inputs", ["true", "{}", "{type: object, additionalProperties: false}"])
+def test_any_schema_of_inputs_will_do(tmp_path: Path, inputs: str) -> None:
+    assert value(call(tmp_path, document("- {id: e, kind: end, result: '${inputs}'}", inputs=inputs))) == {}
+
+
 def test_it_waits_across_processes(tmp_path: Path) -> None:
     sub = document(f"- {{id: g, {GATE}, event_name: go}}\n- {{id: b, kind: cli, command: 'echo b >> log'}}")
     ran = call(tmp_path, sub)

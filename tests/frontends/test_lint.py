@@ -565,3 +565,10 @@ def test_values_in_one_text_of_a_list_are_kept_from_another_that_evaluates() -> 
     numbers = steps.replace("inputs.page", "default(inputs.n, 0)")
     assert [one["path"] for one in problems_of(steps)] == ["workflow.steps[0].command[1]"]
     assert problems_of(numbers) == []
+
+
+def test_a_branch_that_starts_a_step_and_one_with_its_name_are_refused_in_either_order() -> None:
+    named, started = "{id: a, steps: [{id: x, kind: cli, command: 'true'}]}", "{start_at: a}"
+    for branches in (f"{named}, {started}", f"{started}, {named}"):
+        steps = f"- {{id: p, kind: parallel, branches: [{branches}]}}\n- {{id: a, kind: cli, command: 'true'}}\n"
+        assert ["used for two branches" in str(one["message"]) for one in problems_of(steps)] == [True]

@@ -232,6 +232,20 @@ def test_answers_to_all_waits_at_once_are_taken_up_by_one_process(tmp_path: Path
     assert sorted(ran.log) == sorted(COMMANDS)
 
 
+@pytest.mark.parametrize("order", [*itertools.permutations("lmn")], ids="".join)
+def test_answers_accepted_together_are_all_kept_though_one_of_them_stops_the_others(
+    tmp_path: Path, order: tuple[str, ...]
+) -> None:
+    fail: JsonObject = {"id": "x", "kind": "end", "if": "steps.g.outputs == 'm'", "fail": "no"}
+    branches: list[JsonValue] = [{"id": name, "steps": [gate("g"), fail, gate("h")]} for name in "lmn"]
+    step: JsonObject = {"id": "p", "kind": "parallel", "branches": branches, "on_error": {"next": "e"}}
+    ran = Running(tmp_path, text([step, {"id": "e", "kind": "end", "result": "${steps.p.error.step_key}"}])).drive()
+    for name in order:
+        ran.accept(f'p["{name}"]/g', name)
+    assert ran.drive().result == 'p["m"]/x'
+    assert sorted(str(entry["payload"]) for entry in ran.entries("event_received")) == ["l", "m", "n"]
+
+
 def test_a_wait_that_expires_in_a_branch_leaves_its_siblings_open(tmp_path: Path) -> None:
     def expiring(seconds: int) -> JsonObject:
         return {**gate("g"), "timeout_seconds": seconds, "on_timeout": {"next": "late", "outputs": seconds}}

@@ -38,7 +38,7 @@ Settlement: TypeAlias = "Ok[T] | Failed"
 
 
 async def branches(
-    run: Run, scope: Scope, members: Sequence[Member[T]], *, limit: int | None = None, stop: bool = True
+    scope: Scope, members: Sequence[Member[T]], *, limit: int | None = None, stop: bool = True
 ) -> list[Settlement[T]]:
     """Run members, at most `limit` at a time, and return how each ended, in their order.
 
@@ -49,14 +49,14 @@ async def branches(
         StepFailedError: with `stop`, a member failed; `further_keys` names what else had failed by then.
     """
     fibers: list[Fiber[T]] = []
-    going: list[Fiber[T]] = []
+    going = 0
     while len(fibers) < len(members) or going:
-        while len(fibers) < len(members) and (limit is None or len(going) < limit):
+        while len(fibers) < len(members) and (limit is None or going < limit):
             member = members[len(fibers)]
             fibers.append(scope.spawn(member.work, item=member.item))
-            going.append(fibers[-1])
-        settled = await run.settled(going)
-        going = [fiber for fiber in going if fiber is not settled]
+            going += 1
+        settled = await scope.settled()
+        going -= 1
         if settled.error is not None and (stop or not isinstance(settled.error, StepFailedError)):
             _stop(fibers, settled.error)
     return [_settlement(fiber) for fiber in fibers]

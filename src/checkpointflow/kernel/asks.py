@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 from checkpointflow.errors import NondeterminismError, StepFailedError, WorkflowCodeError
 from checkpointflow.kernel import ids
 from checkpointflow.kernel import run as port
-from checkpointflow.kernel.fibers import Ask, Fiber, Scheduler
+from checkpointflow.kernel.fibers import Ask, Fiber, Members, Scheduler
 from checkpointflow.kernel.ids import StepKey
 from checkpointflow.kernel.run import Answer, Expired, LocalEffect, RunInfo, StepCall, StepResult, WaitRequest
 from checkpointflow.kernel.scope import Scope, member_key
@@ -204,15 +204,22 @@ class JournaledScope:
         self._outer = outer
         self.key = key
         self.run: port.Run = outer.below(key)
-        self._members: set[StepKey] = set()
+        self._keys: set[StepKey] = set()
+        self._members = Members(driver.scheduler)
 
     def spawn(self, member: Callable[[port.Run], Coroutine[Any, Any, T]], *, item: int | str) -> Fiber[T]:
         """Begin a member in a scope of its own."""
         key = member_key(self.key, item)
-        if key in self._members:
+        if key in self._keys:
             raise WorkflowCodeError(f"`{key}` was spawned already; give each member of a scope an item of its own")
-        self._members.add(key)
-        return self._driver.scheduler.spawn(member(self._outer.below(key)), key)
+        self._keys.add(key)
+        fiber = self._driver.scheduler.spawn(member(self._outer.below(key)), key)
+        self._members.add(fiber)
+        return fiber
+
+    def settled(self) -> Awaitable[Fiber[Any]]:
+        """Wait for the next member to settle."""
+        return self._members.next()
 
     def close(self, error: BaseException | None = None) -> None:
         """Record that everything in the scope has ended."""

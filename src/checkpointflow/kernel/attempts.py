@@ -42,8 +42,8 @@ class Attempts:
             if not self._is_wanted(key):
                 self._stop(key)
         for effect in effects:
-            self._in_flight[effect.context.key] = effect
             self._executor.start(effect)
+            self._in_flight[effect.context.key] = effect
 
     def wait(self, seconds: float) -> list[StepKey] | None:
         """Record how the attempts that end within a time ended, and return their steps; None if time just passed.
@@ -113,7 +113,8 @@ class Attempts:
             case Unseen():
                 self._unseen(effect, record, finished, ending)
             case Broken():
-                self._interrupted(finished, "not_performed", in_doubt=False)
+                doubt = ending.has_begun and effect.call.policy.effect == "once"
+                self._interrupted(finished, "outcome_lost" if ending.has_begun else "not_performed", in_doubt=doubt)
                 self._broken = _blaming(ending.error, finished.key)
             case _:
                 assert_never(ending)

@@ -60,9 +60,10 @@ class Unseen:
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """The attempt could not be performed here, which is no fault of the run."""
+    """The attempt could not be performed here, or its outcome not be kept, which is no fault of the run."""
 
     error: BaseException
+    has_begun: bool = False
 
 
 Ending: TypeAlias = "Succeeded | Failed | Unseen | Broken"
@@ -103,6 +104,7 @@ class Stop:
         self._lock = threading.Lock()
         self._cause: StopCause | None = None
         self._action: Callable[[], None] | None = None
+        self.has_begun = False
 
     @property
     def cause(self) -> StopCause | None:
@@ -120,8 +122,9 @@ class Stop:
             action()
 
     def on_ask(self, action: Callable[[], None]) -> None:
-        """Have this called when the effect has to end: at once if that was asked already."""
+        """Have this called when the effect has to end: at once if that was asked already; the effect has begun."""
         with self._lock:
+            self.has_begun = True
             self._action = action
             asked = self._cause is not None
         if asked:
@@ -260,15 +263,15 @@ def _ending(perform: Perform, attempt: _Attempt) -> Ending:
     except OutcomeLost as error:
         return Unseen("connection_lost", _record("ERR_STEP_FAILED", str(error), {"connection": True}))
     except CheckpointflowError as error:
-        return Failed(error_record(error)) if is_of_the_run(error) else Broken(error)
+        return Failed(error_record(error)) if is_of_the_run(error) else Broken(error, attempt.stop.has_begun)
     except BaseException as error:  # a SystemExit must not end this thread in silence: the drive would wait for ever
-        return _failure(call, error)
+        return _failure(attempt, error)
 
 
-def _failure(call: StepCall | LocalEffect, error: BaseException) -> Ending:
+def _failure(attempt: _Attempt, error: BaseException) -> Ending:
     """An exception of user code is the step's failure; one of a step kind of ours is a defect."""
-    if not isinstance(call, LocalEffect):
-        return Broken(error)
+    if not isinstance(attempt.effect.call, LocalEffect):
+        return Broken(error, attempt.stop.has_begun)
     names: list[JsonValue] = [cls.__name__ for cls in type(error).__mro__ if cls is not object]
     message = f"{type(error).__name__}: {error}"
     return Failed(_record("ERR_STEP_FAILED", message, {"exceptions": names}))

@@ -13,10 +13,17 @@ from checkpointflow.kernel.ids import EventId, StepKey, WaitId
 from checkpointflow.values import JsonObject, JsonValue, dump, fingerprint_text, load
 
 Cause: TypeAlias = Literal[
-    "holder_died", "paused", "timeout", "connection_lost", "not_performed", "stopped", "cancelled"
+    "holder_died",
+    "paused",
+    "timeout",
+    "connection_lost",
+    "outcome_lost",
+    "not_performed",
+    "stopped",
+    "cancelled",
 ]
 Decision: TypeAlias = Literal["done", "again", "fail"]
-WaitClosing: TypeAlias = Literal["expired", "superseded", "cancelled"]
+WaitClosing: TypeAlias = Literal["expired", "cancelled"]
 ScopeOutcome: TypeAlias = Literal["completed", "failed", "cancelled"]
 
 BLOB_BYTES = 64 * 1024
@@ -137,7 +144,7 @@ class StepInterrupted(Entry):
     """An attempt ended and nobody saw how; `in_doubt` if somebody has to decide what that means.
 
     `stopped` is the one cause that is a decision of the workflow (a sibling's failure ended it); `not_performed`
-    means that the process could not even begin.
+    means that the process could not even begin, `outcome_lost` that it began and could not keep what came of it.
     """
 
     key: StepKey

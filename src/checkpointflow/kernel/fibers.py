@@ -7,7 +7,7 @@ import sysconfig
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator, Sequence
 from types import CoroutineType
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 from checkpointflow.errors import WorkflowCodeError
 from checkpointflow.kernel.ids import StepKey
@@ -108,7 +108,7 @@ class Fiber(Future[T]):
         self.parent: Fiber[Any] | None = None
         self.is_cancelled = False
         self.order = 0
-        self._watchers: list[_FirstSettled] = []
+        self._watchers: list[Watcher] = []
 
     def cancel(self) -> None:
         """End the fiber and all that it began; nothing to do if it has settled.
@@ -121,7 +121,7 @@ class Fiber(Future[T]):
             self._scheduler.refuse_current(self)
             self._scheduler.cancel(self)
 
-    def watch(self, watcher: _FirstSettled) -> None:
+    def watch(self, watcher: Watcher) -> None:
         """Tell a watcher when this settles."""
         self._watchers.append(watcher)
 
@@ -131,6 +131,43 @@ class Fiber(Future[T]):
         watchers, self._watchers = self._watchers, []
         for watcher in watchers:
             watcher.notice(self)
+
+
+class Watcher(Protocol):
+    """Something that wants to know when a fiber settles."""
+
+    def notice(self, fiber: Fiber[Any]) -> None:
+        """Take note that a fiber has settled."""
+
+
+class Members:
+    """Fibers whose settling is told one by one, in its order, at a cost that does not grow with their number."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+        self._settled: deque[Fiber[Any]] = deque()
+        self._asked: Future[Fiber[Any]] | None = None
+
+    def add(self, fiber: Fiber[Any]) -> None:
+        """Take a fiber in."""
+        fiber.watch(self)
+
+    def notice(self, fiber: Fiber[Any]) -> None:
+        """Take note that a fiber has settled."""
+        if self._asked is None:
+            self._settled.append(fiber)
+        else:
+            asked, self._asked = self._asked, None
+            asked.resolve(fiber)
+
+    def next(self) -> Future[Fiber[Any]]:
+        """Return what settles with the next member that does, one that was not told before."""
+        asked: Future[Fiber[Any]] = Future(self._scheduler)
+        if self._settled:
+            asked.resolve(self._settled.popleft())
+        else:
+            self._asked = asked
+        return asked
 
 
 class _FirstSettled(Future["Fiber[Any]"]):
@@ -216,6 +253,8 @@ class Scheduler:
         fiber.is_cancelled = True
         error = WorkflowCodeError(f"`{fiber.key}` was cancelled")
         self._cancelled(fiber)
+        for ask in list(fiber.asks.values()):
+            ask.reject(error)  # another fiber may await it, too
         self._close(fiber)
         self._end(fiber, error)
         fiber.reject(error)

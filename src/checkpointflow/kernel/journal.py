@@ -29,6 +29,7 @@ class Journal:
         self._taken: set[int] = set()
         self.pending: tuple[Message, ...] = ()
         self.state: RunState = fold(store.entries(hold.run_id))
+        self._committed = self.state.length
 
     @property
     def has_buffer(self) -> bool:
@@ -60,7 +61,7 @@ class Journal:
         Raises:
             PersistenceError, JournalConflictError: the drive has to be abandoned.
         """
-        buffer, length = self._buffer, self.state.length - len(self._buffer)
+        buffer, length = self._buffer, self._committed
         commit = self._store.commit(
             self._hold, length, buffer, taken=sorted(self._taken), release=release, fits=self._fits
         )
@@ -69,8 +70,9 @@ class Journal:
             return None
         self._buffer = []
         self._taken = set()
+        self._committed = length + len(buffer)
         if buffer:
-            self._observer(buffer, length + 1)
+            self._tell(buffer, length + 1)
         return buffer
 
     def withdraw(self) -> None:
@@ -84,7 +86,17 @@ class Journal:
         self._refold()
 
     def _refold(self) -> None:
-        self.state = fold(self._buffer, fold(self._store.entries(self._hold.run_id)))
+        committed = fold(self._store.entries(self._hold.run_id))
+        if committed.length != self._committed:  # a commit was written and never confirmed: nothing is left to write
+            self._buffer, self._taken, self._committed = [], set(), committed.length
+        self.state = fold(self._buffer, committed)
+
+    def _tell(self, entries: Sequence[e.AnyEntry], position: int) -> None:
+        """Tell the observer; one that fails is told no more, because who looks on cannot break a run."""
+        try:
+            self._observer(entries, position)
+        except Exception:
+            self._observer = lambda _entries, _position: None
 
 
 def is_fact(entry: e.AnyEntry) -> bool:

@@ -32,6 +32,9 @@ from checkpointflow.values import JsonObject, JsonValue, checked, copied, dump
 
 Chance: TypeAlias = Callable[[], float]
 
+MAX_DEADLINE_SECONDS = 100 * 366 * 86400.0
+"""A deadline is a century away at most, so that calendars can hold it."""
+
 HOLDER_DEATHS = 3
 """So many holders in a row may die in a step before it is in doubt."""
 
@@ -297,6 +300,7 @@ class Pass:
 
     def _open_wait(self, ask: WaitAsk) -> None:
         now, seconds = self._now(), ask.request.timeout_seconds
+        seconds = None if seconds is None else min(seconds, MAX_DEADLINE_SECONDS)
         self._journal.record(
             e.WaitOpened(
                 at=now,

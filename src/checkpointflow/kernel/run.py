@@ -181,6 +181,9 @@ class Scope(Protocol):
     def spawn(self, member: Callable[[Run], Coroutine[Any, Any, T]], *, item: int | str) -> Fiber[T]:
         """Begin a member in a scope of its own, `key[item]`; members go on beside each other."""
 
+    def settled(self) -> Awaitable[Fiber[Any]]:
+        """Wait for the next member to settle, in the order of the journal; each is told once."""
+
     def close(self, error: BaseException | None = None) -> None:
         """Record that everything in the scope has ended, with the error that ended it if one did."""
 

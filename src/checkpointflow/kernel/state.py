@@ -42,6 +42,7 @@ class StepRecord:
     position: int | None = None
     outcome: Outcome = None
     undone: bool = False
+    ended_unseen: bool = False
     was_stopped: bool = False
 
 
@@ -145,7 +146,11 @@ class RunState:
 
     def stopped_keys(self) -> list[StepKey]:
         """Return the steps that were stopped while they ran: nobody knows what they did, and nobody is asked."""
-        return [key for key, record in self.records.items() if isinstance(record, StepRecord) and record.undone]
+        return [
+            key
+            for key, record in self.records.items()
+            if isinstance(record, StepRecord) and record.undone and record.ended_unseen
+        ]
 
     def undone_keys(self) -> list[StepKey]:
         """Return what a reopened run asks for anew: the failed steps, and the waits and scopes their failure ended."""
@@ -203,6 +208,7 @@ class RunState:
             self._start(entry)
             return
         record = self._recorded(entry.key, StepRecord)
+        record.ended_unseen = isinstance(entry, e.StepInterrupted) and (record.is_open or record.in_doubt)
         record.is_open = False
         match entry:
             case e.StepCompleted():
@@ -293,7 +299,7 @@ class RunState:
             self.records.pop(key, None)
         for record in self.records.values():
             if isinstance(record, StepRecord) and record.undone:
-                record.undone, record.was_stopped = False, True
+                record.undone, record.was_stopped = False, record.ended_unseen
 
 
 def failed_keys(error: JsonObject) -> list[str]:

@@ -105,7 +105,7 @@ def _arguments(given: JsonValue) -> _Arguments:
         env=_texts(given, "env"),
         cwd=_text_or_none(given, "cwd"),
         stdin=_stdin(given),
-        exit_codes=[0] if codes is None else [code for code in _list(codes) if isinstance(code, int)],
+        exit_codes=[0] if codes is None else [int(code) for code in _list(codes) if isinstance(code, int | float)],
         parse=_text_or_none(given, "parse") or "auto",
     )
 

@@ -25,6 +25,7 @@ RUN = RunId("run-1")
 PATIENCE = 3000
 
 Action: TypeAlias = Callable[[], object]
+Hook: TypeAlias = Callable[[Sequence[e.AnyEntry], bool], object]
 
 
 # -- workflows -------------------------------------------------------------------------------------
@@ -113,6 +114,7 @@ class ScriptedExecutor:
         self._stopping: set[StepKey] = set()
         self._turns = 0
         self._is_dead = False
+        self.stray: list[Finished] = []
         self.late: dict[str, Ending] = {}
         self.order: Callable[[list[str]], list[str]] = lambda keys: keys[:1]
         self.meanwhile: deque[Action] = deque()
@@ -149,7 +151,8 @@ class ScriptedExecutor:
         if not keys:
             assert timeout_seconds is not None, "the drive waits for effects that are not there"
             self._world.clock.advance(timeout_seconds)
-        return [self._end(key) for key in keys]
+        stray, self.stray = self.stray, []
+        return [*stray, *(self._end(key) for key in keys)]
 
     def wake(self) -> None:
         """Nothing sleeps here."""
@@ -183,11 +186,12 @@ class ScriptedExecutor:
 
 
 class WatchedStore(CrashingStore):
-    """A store that notes what is committed together, and lets something happen right before a commit."""
+    """A store that notes what is committed together, and lets something happen right before or behind a commit."""
 
-    def __init__(self, store: Store, ambush: Callable[[Sequence[e.AnyEntry], bool], object]) -> None:
+    def __init__(self, store: Store, ambush: Hook, aftermath: Hook) -> None:
         super().__init__(store)
         self._ambush = ambush
+        self._aftermath = aftermath
         self.batches: list[list[str]] = []
 
     def commit(self, hold: Hold, length: int, entries: Sequence[e.AnyEntry], **options: Any) -> Commit:
@@ -195,6 +199,7 @@ class WatchedStore(CrashingStore):
         commit = super().commit(hold, length, entries, **options)
         if commit.written:
             self.batches.append([shown(entry) for entry in entries])
+            self._aftermath(entries, bool(options.get("release")))
         return commit
 
 
@@ -215,6 +220,11 @@ class Ambush:
 def before(name: str, action: Action) -> Ambush:
     """Let something happen right before the first commit with an entry that is shown so."""
     return Ambush(action, lambda entries, _release: any(shown(entry).startswith(name) for entry in entries))
+
+
+def behind(name: str, action: Action) -> Ambush:
+    """Let something happen right behind the first commit with an entry that is shown so."""
+    return before(name, action)
 
 
 def before_release(action: Action) -> Ambush:
@@ -253,7 +263,8 @@ class World:
         meanwhile: Sequence[Action] = (),
         order: Callable[[list[str]], list[str]] | None = None,
         late: Mapping[str, Ending] | None = None,
-        ambush: Callable[[Sequence[e.AnyEntry], bool], object] = lambda _entries, _release: None,
+        ambush: Hook = lambda _entries, _release: None,
+        aftermath: Hook = lambda _entries, _release: None,
         interrupt: Interrupt | None = None,
         **surroundings: Any,
     ) -> DriveOutcome:
@@ -263,7 +274,7 @@ class World:
         self.executor.order = order or self.executor.order
         self.executor.late.update(late or {})
         self.face = self.store.other_process()
-        self._watched = WatchedStore(self.face, ambush)
+        self._watched = WatchedStore(self.face, ambush, aftermath)
         self.batches = self._watched.batches
         hold = self._watched.acquire(RUN, self._watched.holder(), at=self.clock.now())
         world = self._surroundings(self._watched, interrupt, **surroundings)

@@ -190,3 +190,13 @@ def test_the_late_end_of_an_attempt_given_up_is_not_taken_for_the_next_one():
     hold.set()
     (finished,) = executor.wait(30)
     assert (finished.attempt, finished.ending) == (2, Succeeded(StepResult(True, {})))
+
+
+def test_an_effect_that_began_and_whose_outcome_could_not_be_kept_is_told_from_one_that_never_began():
+    def begins(stop):
+        stop.on_ask(lambda: None)
+        raise StoreUnavailable("the disk is full")
+
+    begun = ending(perform(begins))
+    not_begun = ending(perform(raising(StoreUnavailable("the disk is full"))))
+    assert (begun.has_begun, not_begun.has_begun) == (True, False)

@@ -10,8 +10,9 @@ from checkpointflow.errors import (
     UnknownKindError,
 )
 from checkpointflow.kernel import entries as e
+from checkpointflow.kernel.effects import Broken, Finished
 from checkpointflow.kernel.engine import Surroundings, drive
-from checkpointflow.kernel.ids import RunId
+from checkpointflow.kernel.ids import RunId, StepKey
 from checkpointflow.kernel.store import Hold
 from checkpointflow.testing.crashing import Crash
 from unit.kernel.driving import (
@@ -21,6 +22,7 @@ from unit.kernel.driving import (
     World,
     before,
     before_release,
+    behind,
     breaks,
     call,
     event,
@@ -151,6 +153,31 @@ def test_if_a_commit_fails_the_drive_is_abandoned_at_once_and_the_next_goes_on_f
     assert world.result() == ["a", "b", "c"]
 
 
+@pytest.mark.parametrize("name", ["step_started a", "step_completed a", "step_completed b", "run_completed"])
+def test_a_commit_that_was_written_but_not_confirmed_is_not_written_again(name):
+    world = World()
+    with pytest.raises(StoreUnavailable):
+        world.drive(three_steps, aftermath=behind(name, unavailable))
+    world.face.die()
+    world.drive(three_steps)
+    assert [x.key for x in world.entries() if isinstance(x, e.StepCompleted)] == ["a", "b", "c"]
+    assert world.result() == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("name", ["step_started a 1", "step_completed a"])
+def test_an_observer_that_fails_breaks_no_run_and_is_told_no_more(name):
+    world, told = World(), []
+
+    def observer(entries, _position):
+        told.append(shown(entries[0]))
+        if told[-1] == name:
+            raise BrokenPipeError
+
+    assert world.drive(three_steps, observer=observer).status == "completed"
+    assert told[-1] == name
+    assert world.result() == ["a", "b", "c"]
+
+
 def test_a_drive_whose_hold_was_lost_writes_nothing_more():
     world = World()
 
@@ -249,6 +276,18 @@ def test_an_effect_that_cannot_write_its_files_leaves_the_run_released_too():
     assert world.is_free()
 
 
+@pytest.mark.parametrize(("once", "status"), [(True, "waiting"), (False, "completed")])
+def test_an_effect_that_began_and_whose_outcome_was_not_kept_is_asked_about_if_it_runs_once(once, status):
+    async def flow(run):
+        return {"result": await output(run, "pay", once=once)}
+
+    world = World()
+    with pytest.raises(StoreUnavailable):
+        world.drive(flow, {"pay": [Broken(StoreUnavailable("the disk is full"), has_begun=True)]})
+    assert world.journal()[-1].startswith("step_interrupted pay outcome_lost")
+    assert world.drive(flow).status == status
+
+
 def test_what_ended_together_with_a_broken_effect_is_recorded():
     async def flow(run):
         scope = run.scope("fan", "parallel")
@@ -329,6 +368,20 @@ def test_giving_up_heeds_a_cancellation_that_came_before_the_release():
         world.drive(flow, ambush=before_release(world.cancel))
     assert world.journal()[-1] == "run_cancelled"
     assert world.is_free()
+
+
+def test_an_end_of_an_attempt_that_is_none_of_ours_is_not_recorded():
+    world = World()
+
+    def strays():
+        world.executor.stray += [
+            Finished(StepKey("a"), 7, ok("another attempt")),
+            Finished(StepKey("nobody"), 1, ok("another step")),
+        ]
+
+    world.drive(three_steps, meanwhile=[strays])
+    assert world.result() == ["a", "b", "c"]
+    assert "step_completed nobody" not in world.journal()
 
 
 # -- conflicts -------------------------------------------------------------------------------------

@@ -153,6 +153,24 @@ def test_a_stopped_sibling_in_doubt_is_asked_about_once():
     assert world.journal().count("step_interrupted fan[2]/s stopped in doubt") == 1
 
 
+def test_a_stopped_sibling_whose_failure_was_seen_is_tried_again_without_asking():
+    async def fail(run):
+        await run.step("f", call())
+
+    async def flow(run):
+        scope = run.scope("fan", "parallel")
+        work = scope.spawn(lambda inner: output(inner, "s", once=True, retry=tries(2, 30)), item=0)
+        await scope.spawn(fail, item=1)
+        return await work
+
+    world = World()
+    world.drive(flow, {"fan[0]/s": [fails("seen")], "fan[1]/f": [fails()]})
+    assert "step_failed fan[0]/s retry" in world.journal()
+    world.reopen()
+    assert world.drive(flow).status == "completed"
+    assert world.result() == "fan[0]/s"
+
+
 def test_a_failure_that_stands_for_several_voids_them_all():
     async def flow(run):
         scope = run.scope("fan", "parallel")

@@ -347,6 +347,17 @@ def test_a_workflow_that_changes_its_input_is_given_the_recorded_one_in_the_next
     assert seen == [["theirs"], ["theirs"]]
 
 
+@pytest.mark.parametrize("value", [object(), {1: "a"}, float("nan"), {1, 2}], ids=["object", "key", "nan", "set"])
+def test_a_value_that_is_no_json_is_an_error_of_the_workflow(value):
+    async def flow(run):
+        run.note("n", "set", lambda: value)
+
+    world = World()
+    assert world.drive(flow).status == "failed"
+    failure = world.state().failure
+    assert (failure["code"], failure["step_key"]) == ("ERR_WORKFLOW_CODE", "n")
+
+
 # -- mismatch --------------------------------------------------------------------------------------
 
 
@@ -741,6 +752,24 @@ def test_awaiting_a_cancelled_member_says_so():
 
     world = World()
     world.drive(flow)
+    assert world.state().failure["message"] == "`fan[0]` was cancelled"
+
+
+def test_a_verb_that_two_members_await_ends_for_both_when_its_own_is_cancelled():
+    async def flow(run):
+        shared = run.wait("gate", event())
+
+        async def member(_inner):
+            return await shared
+
+        scope = run.scope("fan", "parallel")
+        fibers = [scope.spawn(member, item=index) for index in range(2)]
+        await run.step("s", call())
+        fibers[0].cancel()
+        await fibers[1]
+
+    world = World()
+    assert world.drive(flow).status == "failed"
     assert world.state().failure["message"] == "`fan[0]` was cancelled"
 
 

@@ -36,7 +36,7 @@ ONE_OF_EACH = [
     e.ScopeOpened(at=AT, key=KEY, kind="parallel", digest="d", members=3),
     e.ScopeClosed(at=AT, key=KEY, outcome="failed", error=VALUE),
     e.WaitOpened(at=AT, key=KEY, wait_id=WAIT, request=VALUE, deadline_at=None),
-    e.WaitClosed(at=AT, key=KEY, wait_id=WAIT, cause="superseded"),
+    e.WaitClosed(at=AT, key=KEY, wait_id=WAIT, cause="expired"),
     e.EventReceived(at=AT, key=KEY, wait_id=WAIT, event_id=EventId("e"), payload=VALUE, actor=None),
     e.TimerSet(at=AT, key=KEY, wait_id=WAIT, due_at=AT),
     e.TimerFired(at=AT, key=KEY, wait_id=WAIT),

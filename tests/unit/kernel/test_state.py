@@ -134,7 +134,7 @@ def test_a_wait_that_expired_tells_its_deadline():
     assert state.records["gate"].outcome == Expired(samples.at(90))
 
 
-@pytest.mark.parametrize("cause", ["cancelled", "superseded"])
+@pytest.mark.parametrize("cause", ["cancelled"])
 def test_a_wait_that_was_closed_gives_nothing_back(cause):
     closed = e.WaitClosed(at=AT, key=StepKey("gate"), wait_id=WaitId("w1"), cause=cause)
     record = fold([samples.started(), samples.wait_opened(), closed]).records["gate"]
@@ -207,6 +207,16 @@ def test_a_step_that_was_stopped_is_so_after_reopening_until_it_goes_on():
     assert not fold([*stopped, reopened(), started(2)]).records[S].was_stopped
     asked = fold([*stopped, reopened(), interrupted("stopped", in_doubt=True)]).records[S]
     assert (asked.was_stopped, asked.in_doubt, asked.undone) == (False, True, False)
+
+
+def test_of_a_step_stopped_between_two_attempts_everything_is_known():
+    entries = [samples.started(), started(), failed(AT), interrupted("stopped"), samples.failed()]
+    assert fold(entries).stopped_keys() == []
+    record = fold([*entries, reopened()]).records[S]
+    assert (record.undone, record.was_stopped, record.failures) == (False, False, 1)
+    running = [samples.started(), started(), interrupted("stopped")]
+    doubtful = [samples.started(), started(), interrupted("timeout", in_doubt=True), interrupted("stopped")]
+    assert fold(running).stopped_keys() == fold(doubtful).stopped_keys() == ["s"]
 
 
 def test_what_a_reopened_run_asks_for_anew_is_what_failed_and_what_that_ended():

@@ -237,13 +237,13 @@ def _names(step: Step, keyword: str) -> dict[str, JsonValue] | list[JsonValue]:
 
 def _check_branch_names(step: Step, findings: Findings) -> None:
     branches = step.fields.get("branches")
-    seen: set[str] = set()
+    seen: dict[str, str] = {}
     for index, branch in enumerate(branches if isinstance(branches, list) else []):
         key = "start_at" if isinstance(branch, dict) and "start_at" in branch else "id"
         name = branch.get(key) if isinstance(branch, dict) else None
         if not isinstance(name, str):
             continue
-        if name in seen and key == "id":
+        if "id" in (key, seen.get(name)) and name in seen:  # that a step starts twice is told elsewhere
             message = f"the name `{name}` is used for two branches of `{step.id}`"
             findings.error((*step.path, "branches", index, key), message, "rename one of them", code=DUPLICATE)
-        seen.add(name)
+        seen[name] = key

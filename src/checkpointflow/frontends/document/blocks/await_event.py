@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from checkpointflow.errors import StepTimeoutError
+from checkpointflow.frontends.document.blocks.sleep import LONGEST_SECONDS
 from checkpointflow.frontends.document.blocks.switch import first_true
 from checkpointflow.frontends.document.frame import Done, Frame
 from checkpointflow.frontends.document.model import Step
@@ -30,7 +31,7 @@ def _request(frame: Frame, step: Step) -> WaitRequest:
         prompt=texts.text(step, "prompt", context=context),
         summary=texts.text(step, "summary", context=context),
         risk_level=step.risk_level,
-        timeout_seconds=step.timeout_seconds or None,
+        timeout_seconds=min(step.timeout_seconds, LONGEST_SECONDS) if step.timeout_seconds else None,
     )
 
 

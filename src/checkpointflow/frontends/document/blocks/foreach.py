@@ -30,7 +30,7 @@ async def run_foreach(frame: Frame, step: Step) -> Done:
     scope = frame.run.scope(step.id, "foreach", meaning=meaning, members=len(items))
     members = [Member(name, _Iteration(frame, step, index, items[index]).run) for index, name in enumerate(names)]
     try:
-        ended = await branches(frame.run, scope, members, limit=limit_of(step) or 1)
+        ended = await branches(scope, members, limit=limit_of(step) or 1)
     except StepFailedError as error:
         scope.close(error)
         raise

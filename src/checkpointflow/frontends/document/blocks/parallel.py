@@ -26,7 +26,7 @@ async def run_parallel(frame: Frame, step: Step) -> Done:
     scope = frame.run.scope(step.id, "parallel", meaning=[member.item for member in members], members=len(members))
     stop = step.fields.get("on_branch_error", "stop") == "stop"
     try:
-        ended = await branches(frame.run, scope, members, limit=limit_of(step), stop=stop)
+        ended = await branches(scope, members, limit=limit_of(step), stop=stop)
         failure = first_failure(ended)
         if failure is not None:
             raise failure
