@@ -271,6 +271,37 @@ def test_places_that_the_page_warns_of_are_warned_about_and_the_rewrite_is_not(p
     assert problems_of(pair["instead"]) == []
 
 
+# -- secrets and Python ----------------------------------------------------------------------------
+
+KEEP = ROOT / "docs" / "how-to" / "keep-a-secret.md"
+
+
+def problems_with_secret(fields: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the problems of a `cli` step with these fields, in a document that declares the secret `token`."""
+    workflow = {"id": "probe", "inputs": {}, "secrets": {"token": {"env": "T"}}}
+    tree = {
+        "schema_version": "checkpointflow/v1",
+        "workflow": workflow | {"steps": [{"id": "s", "kind": "cli", **fields}]},
+    }
+    return load_text(json.dumps(tree), source_path=None, cwd=ROOT).problems
+
+
+def test_the_documents_on_the_pages_are_valid() -> None:
+    (document,) = marked(KEEP, "runs: secrets")
+    assert load_text(document, source_path=None, cwd=ROOT).problems == []
+    (document,) = marked(ROOT / "docs" / "how-to" / "call-python.md", "runs: python")
+    (problem,) = load_text(document, source_path=None, cwd=ROOT).problems
+    assert UNPINNED in str(problem["message"])
+
+
+@pytest.mark.parametrize(
+    "pair", yaml.safe_load(marked(KEEP, "runs: warned secrets")[0]), ids=lambda pair: dump(pair["warned"])
+)
+def test_arguments_that_the_page_warns_of_are_warned_about_and_the_rewrite_is_not(pair: dict[str, Any]) -> None:
+    assert ["process list" in str(problem["message"]) for problem in problems_with_secret(pair["warned"])] == [True]
+    assert problems_with_secret(pair["instead"]) == []
+
+
 # -- expressions -----------------------------------------------------------------------------------
 
 _INPUTS = {

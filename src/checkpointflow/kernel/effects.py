@@ -263,8 +263,7 @@ def _ending(perform: Perform, attempt: _Attempt) -> Ending:
     except OutcomeLost as error:
         return Unseen("connection_lost", _record("ERR_STEP_FAILED", str(error), {"connection": True}))
     except CheckpointflowError as error:
-        is_outcome = is_of_the_run(error)
-        return Failed(error_record(error)) if is_outcome else Broken(error, attempt.stop.has_begun)
+        return Failed(error_record(error)) if is_of_the_run(error) else Broken(error, attempt.stop.has_begun)
     except BaseException as error:  # a SystemExit must not end this thread in silence: the drive would wait for ever
         return _failure(attempt, error)
 

@@ -73,7 +73,7 @@ def _interpreter(context: StepContext) -> str:
 
 def _request(arguments: JsonObject, folder: str | None, context: StepContext) -> bytes:
     """Return what the child reads; the document's folder comes first, so that its modules win over the run's."""
-    folders: list[JsonValue] = [one for one in (folder, context.cwd) if one]
+    folders: list[JsonValue] = [context.cwd] if folder is None else [str(Path(context.cwd) / folder), context.cwd]
     return dump({"call": arguments["call"], "args": arguments["args"], "folders": folders}).encode(
         "utf-8", "surrogatepass"
     )

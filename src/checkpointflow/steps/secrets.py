@@ -146,25 +146,24 @@ def unveil(call: StepCall, context: StepContext, settings: StepSettings) -> Unve
     Raises:
         SecretUnavailableError: a secret that it uses cannot be had here.
     """
+    if not call.origin.withheld and not call.origin.secrets:
+        return Unveiled(call, settings)
     inherited = {name: text for name, text in settings.environment.items() if name not in call.origin.withheld}
-    marks = call.arguments.get("secrets") if isinstance(call.arguments, dict) else None
-    if not isinstance(marks, list) or not marks:
-        return Unveiled(call, replace(settings, environment=inherited))
-    places = cast("list[dict[str, Any]]", marks)
+    arguments = cast(JsonObject, call.arguments)
+    places = cast("list[dict[str, Any]]", arguments.get("secrets", []))
     names = {str(place["name"]) for place in places}
     values = {name: _value(name, call, context, settings) for name in sorted(names)}
-    filled = replace(call, arguments=_filled(cast(JsonObject, call.arguments), places, values))
+    filled = replace(call, arguments=_filled(arguments, places, values)) if places else call
     return Unveiled(filled, replace(settings, environment=inherited, hidden=Hidden(values)))
 
 
 def _value(name: str, call: StepCall, context: StepContext, settings: StepSettings) -> str:
     try:
         return read_secret(call.origin.secrets[name], settings.environment, context.cwd)
-    except (SecretMissing, KeyError) as error:
-        reason = str(error) if isinstance(error, SecretMissing) else "nothing says where it is kept"
+    except SecretMissing as error:
         raise SecretUnavailableError(
-            f"step `{context.key}` needs the secret `{name}`, and {reason}; provide it here, then resume the run",
-            details={"secret": name, **call.origin.secrets.get(name, {})},
+            f"step `{context.key}` needs the secret `{name}`, and {error}; provide it here, then resume the run",
+            details={"secret": name, **call.origin.secrets[name]},
             step_key=context.key,
         ) from None
 
