@@ -23,7 +23,7 @@ EXAMPLES: dict[str, list[JsonObject]] = {
             "command": "true",
             "timeout_seconds": 1.5,
             "retry": {"max_attempts": 3, "backoff_seconds": 0.5, "strategy": "exponential", "max_backoff_seconds": 9}
-            | {"jitter": True, "on": ["timeout", "connection", "exit:75", "http:5xx", "http:503", "OSError"]},
+            | {"jitter": True, "on": ["timeout", "connection", "exit:75", "http:5xx", "http:503"]},
         },
     ],
     "api": [

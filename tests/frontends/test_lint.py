@@ -16,9 +16,12 @@ from checkpointflow.errors import (
 )
 from checkpointflow.expressions import parse
 from checkpointflow.frontends.document.loader import load_text
-from checkpointflow.frontends.document.schema import document_schema
+from checkpointflow.frontends.document.schema import document_schema, step_schema
 from checkpointflow.frontends.document.scopes import scope_of
-from checkpointflow.schemas import check
+from checkpointflow.frontends.document.specs import KINDS
+from checkpointflow.frontends.document.strict_yaml import parse as parse_yaml
+from checkpointflow.frontends.document.structure import what_to_write
+from checkpointflow.schemas import Problem, check
 from checkpointflow.values import JsonObject
 
 HEAD = """\
@@ -97,7 +100,7 @@ def test_one_broken_document_shows_all_its_problems_with_line_column_and_hint() 
         ("VALIDATION_WORKFLOW", 11, 5, "unknown field `comand` of kind `cli`", "did you mean `command`?"),
         ("UNSUPPORTED_STEP", 13, 11, 'there is no kind "clii"', "did you mean `cli`?"),
         ("EXPRESSION", 18, 21, "`inputs` has no `pagee`", "Did you mean `page`?"),
-        ("EXPRESSION", 18, 37, "the expression ends too early", ""),
+        ("EXPRESSION", 18, 37, "the expression ends too early", "write a value on both sides of the operator"),
         ("VALIDATION_WORKFLOW", 19, 11, "there is no step `twicce`", "did you mean `twice`?"),
         ("DUPLICATE_STEP_ID", 20, 9, "the id `twice` is used twice in this list", "rename one of them"),
         ("EXPRESSION", 22, 26, "there is no step `typpo`", "Did you mean `typo`?"),
@@ -115,7 +118,20 @@ def test_wrong_indentation_is_one_problem_of_its_own() -> None:
         load_text(HEAD + "  - id: a\n     kind: end\n", source_path="flow.yaml", cwd="/nowhere")
     (problem,) = caught.value.problems
     assert (problem["file"], problem["line"], problem["column"]) == ("/nowhere/flow.yaml", FIRST + 1, 10)
-    assert f"line it up with line {FIRST}" in problem["hint"]
+    assert f"line it up with line {FIRST}, column 5 (`id`)" in problem["hint"]
+
+
+def test_keys_that_stand_twice_are_shown_with_all_other_problems() -> None:
+    steps = "- id: a\n  id: b\n  kind: set\n  values: {x: 1, x: 2, y: '${inputs.pag}'}\n- {id: a, kind: ende}"
+    assert [(p["line"] - FIRST, p["message"]) for p in problems_of(steps)] == [
+        (1, "the key `id` stands here a second time"),
+        (3, "the key `x` stands here a second time"),
+        (3, "`inputs` has no `pag`"),
+        (4, "the id `a` is used twice in this list"),
+        (4, 'there is no kind "ende"'),
+    ]
+    found = problems_of("- id: a\n  id: b\n   kind: end")
+    assert [(p["line"] - FIRST, str(p["message"])[:7]) for p in found] == [(1, "the key"), (2, "this is")]
 
 
 @pytest.mark.parametrize(
@@ -166,6 +182,89 @@ def test_the_error_is_of_the_most_specific_class(steps: str, expected: type[Chec
 def test_fields_are_judged_by_the_kind_of_their_step(steps: str, says: str) -> None:
     (message,) = errors_of(steps)
     assert says in message
+
+
+@pytest.mark.parametrize(
+    ("word", "hint"),
+    [
+        ("timout", "did you mean `timeout`?"),
+        ("exit75", "did you mean `exit:75`?"),
+        ("exit-75", "did you mean `exit:75`?"),
+        ("OSError", "write `timeout`, `connection`, `exit:CODE` or `http:STATUS`"),
+    ],
+)
+def test_a_retry_that_can_never_match_is_an_error(word: str, hint: str) -> None:
+    retry = f"retry: {{max_attempts: 2, on: [timeout, {word}, 'exit:7', 'http:5xx']}}"
+    (problem,) = problems_of(f"- {{id: a, kind: cli, command: x, {retry}}}")
+    assert (problem["severity"], problem["path"], problem["hint"]) == ("error", "workflow.steps[0].retry.on[1]", hint)
+    header = HEAD.replace("  steps:", f"  defaults: {{{retry}}}\n  steps:")
+    (problem,) = problems_of("- {id: a, kind: cli, command: x}", header=header)
+    assert (problem["path"], problem["hint"]) == ("workflow.defaults.retry.on[1]", hint)
+    (problem,) = problems_of(f"- {{id: a, kind: api, url: 'https://x.test/', timeout_seconds: 9, {retry}}}")
+    assert problem["message"] == f"no request fails with '{word}', so it is never tried again"
+
+
+def test_a_retry_may_name_the_exceptions_of_python_calls() -> None:
+    retry = "retry: {max_attempts: 2, on: [timeout, OSError, http.client.HTTPException]}"
+    header = HEAD.replace("  steps:", f"  defaults: {{{retry}}}\n  steps:")
+    found = problems_of(f"- {{id: a, kind: python, call: 'm:f', {retry}}}", header=header)
+    assert [problem["severity"] for problem in found] == ["warning"]
+
+
+@pytest.mark.parametrize(
+    ("steps", "hints"),
+    [
+        ("- {id: a, kind: cli, command: x, on_error: b}", ["write `on_error: {next: apply}`"]),
+        ("- {id: a, kind: cli, command: x, timeout_seconds: ten}", ["write `timeout_seconds: 30`"]),
+        ("- {id: a b, kind: end}", ["write `id: a_b`"]),
+        ("- {id: a, kind: switch, cases: [{when: 'true'}]}", ["write `next: apply`"]),
+        ("- {id: a, kind: parallel, branches: [{}]}", ["write `start_at: apply`"]),
+        ("- {kind: set}", ["write `id: some_text`", "write `values: {total: '${inputs.a + inputs.b}'}`"]),
+        ("- {id: a, kind: end, result: '${1 +}'}", ["write a value on both sides of the operator"]),
+        ("- {id: a, kind: end, if: '1 +'}", ["write a value on both sides of the operator"]),
+    ],
+)
+def test_a_remedy_shows_what_to_write(steps: str, hints: list[str]) -> None:
+    assert [p["hint"] for p in problems_of(steps)] == hints
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_a_remedy_says_to_write_fits(kind: str) -> None:
+    schema = step_schema(kind)
+    fields = schema["properties"]
+    assert isinstance(fields, dict)
+    for name in fields:
+        said = what_to_write(Problem((), f"`{name}` is missing", "required"), schema)
+        written = parse_yaml(said.removeprefix("write `").removesuffix("`")).tree
+        assert list(written) == [name]
+        assert check(written[name], fields[name]) == []
+
+
+def test_every_structural_problem_has_a_remedy() -> None:
+    for kind in KINDS:
+        fields = step_schema(kind)["properties"]
+        assert isinstance(fields, dict)
+        for name in set(fields) - {"id", "kind"}:
+            for wrong in ("[]", "{}", "-1", "''", "null", "[[]]", "{a: null}"):
+                found = problems_of(f"- {{id: a, kind: {kind}, {name}: {wrong}}}")
+                assert [p for p in found if p["severity"] == "error" and not p["hint"]] == []
+
+
+def test_fields_of_the_workflow_that_stand_at_the_top_are_sent_below_it() -> None:
+    with pytest.raises(DocumentError) as caught:
+        load_text(HEAD.replace("  steps:", "steps: []"), source_path=None, cwd="/nowhere")
+    assert "indent it below `workflow`" in [p["hint"] for p in caught.value.problems]
+
+
+def test_only_a_whole_target_is_told_to_be_one() -> None:
+    def notes(target: str) -> list[str]:
+        return [one.split("`")[2].split(",")[0] for one in warnings_of(f"- {{id: a, kind: cli, command: '{target}'}}")]
+
+    assert (
+        notes("echo > ${inputs.page}") == notes('echo > "${inputs.page}"') == [" is the whole target of a redirection"]
+    )
+    assert notes("echo > ${inputs.page}/80") == [" begins the target of a redirection"]
+    assert notes("echo > ${inputs.page}/log") == notes("echo > ./${inputs.page}") == []
 
 
 def test_fields_that_do_nothing_are_accepted_with_a_warning() -> None:

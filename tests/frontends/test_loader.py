@@ -96,9 +96,11 @@ def test_bytes_that_are_no_utf_8_are_refused_where_they_stand() -> None:
     ("text", "line", "column", "says", "hint"),
     [
         ("a:\n\tb: 1\n", 2, 1, "not YAML", "replace the tab"),
-        ("a:\n  b: 1\n c: 2\n", 3, 2, "not YAML", "line it up with line 1"),
-        ("s:\n  - id: a\n    kind: b\n   - id: c\n", 4, 4, "not YAML", "line it up with line 2 (`- id: a`)"),
-        ("s:\n- id: a\n   kind: b\n", 3, 8, "not YAML", "line it up with line 2 (`- id: a`)"),
+        ("a:\n  b: 1\n c: 2\n", 3, 2, "not YAML", "line it up with line 2, column 3 (`b`)"),
+        ("s:\n  - id: a\n    kind: b\n   - id: c\n", 4, 4, "not YAML", "line it up with line 2, column 3 (`-`)"),
+        ("s:\n- id: a\n   kind: b\n", 3, 8, "not YAML", "line it up with line 2, column 3 (`id`)"),
+        ('s:\n- id: a\n   c: "b"\n', 3, 5, "not YAML", "line it up with line 2, column 3 (`id`)"),
+        ("s:\n- id: a\n  k: b\n c: |\n  x\n", 4, 2, "not YAML", "line it up with line 3, column 3 (`k`)"),
         ("a: see: this\n", 1, 7, "not YAML", "colon and a blank"),
         ("a: @x\n", 1, 4, "not YAML", "begins with `@` has to stand in quotes"),
         ("a: `x`\n", 1, 4, "not YAML", "has to stand in quotes"),
@@ -109,7 +111,6 @@ def test_bytes_that_are_no_utf_8_are_refused_where_they_stand() -> None:
         ("a: *.txt\n", 1, 5, "not YAML", "begins with `*` has to stand in quotes"),
         ("a: 'x\nb: 1\n", 1, 4, "opened here and never closed", "close it"),
         ('a: "x" y\n', 1, 8, "not YAML", "quote the whole text"),
-        ("a: 1\nb: 2\na: 3\n", 3, 1, "the key `a` stands here a second time", "the first is in line 1"),
         ("x: &x {a: 1}\ny:\n  <<: *x\n", 3, 3, "merge keys", "write the fields out"),
         ("a: !secret x\n", 1, 4, "the tag `!secret` is not read", "remove it"),
         ("a: !!python/name:os.system x\n", 1, 4, "is not read", "remove it"),
@@ -138,6 +139,16 @@ def test_what_cannot_be_read_says_where_and_how_to_mend_it(
     assert (problem.place.line, problem.place.column) == (line, column)
     assert says in problem.message
     assert hint in problem.hint
+
+
+@pytest.mark.parametrize("pure", [False, True], ids=["libyaml", "python"])
+def test_all_keys_that_stand_twice_are_found_and_the_first_value_is_read(pure: bool) -> None:
+    read = parse("a: 1\nb: {c: 2, c: 3}\na: 4\n", pure=pure)
+    assert read.tree == {"a": 1, "b": {"c": 2}}
+    assert [(one.place.line, one.place.column, one.hint.split(";")[0]) for one in read.repeated] == [
+        (2, 11, "the first is in line 2"),
+        (3, 1, "the first is in line 1"),
+    ]
 
 
 def test_aliases_repeat_a_value_without_sharing_it() -> None:

@@ -44,6 +44,10 @@ class Findings:
         """Keep an error about a character of the text at a path."""
         self._keep("error", code, path, self._source.character_at(path, offset), message, hint)
 
+    def error_on(self, place: Place, message: str, hint: str) -> None:
+        """Keep an error of the text itself, which is about no path."""
+        self._keep("error", YamlError.code, (), place, message, hint)
+
     def warning(self, path: Path, message: str, hint: str | None, *, at_key: bool = False) -> None:
         """Keep a warning about the value at a path, or about its key."""
         place = self._source.key_at(path) if at_key else self._source.value_at(path)

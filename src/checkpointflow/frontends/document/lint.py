@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterable, Iterator
 
@@ -33,10 +34,17 @@ from checkpointflow.frontends.document.shell import (
     visible_arguments,
 )
 from checkpointflow.frontends.document.specs import KINDS
-from checkpointflow.frontends.document.structure import check_structure
+from checkpointflow.frontends.document.strict_yaml import ReadSource
+from checkpointflow.frontends.document.structure import check_structure, reason_hint
 from checkpointflow.frontends.document.written_texts import Text, texts_of_defaults, texts_of_step
-from checkpointflow.values import JsonValue
+from checkpointflow.schemas import show
+from checkpointflow.values import JsonObject, JsonValue
 
+_REASON = re.compile(r"timeout|connection|exit:[0-9]+|http:.*")
+_BOTH_SIDES = "write a value on both sides of the operator"
+_EXPRESSIONS = "write it like `inputs.NAME`, `steps.ID.outputs.NAME` or `inputs.a + 1`; text stands in quotes"
+_CONDITIONS = 'write it like `inputs.NAME == "yes"`'
+_LISTS = "write a list such as `inputs.NAME`"
 _NUMBERS = frozenset({"integer", "number"})
 _TAKES_INPUTS = ("workflow", "foreach")
 
@@ -47,6 +55,8 @@ def examine(source: Source, file: str | None) -> tuple[Document, Findings]:
     Other files are not looked at.
     """
     findings = Findings(source, file)
+    for one in source.repeated if isinstance(source, ReadSource) else ():
+        findings.error_on(one.place, one.message, one.hint)
     document = Document.from_tree(check_structure(source.tree, findings), path=file)
     check_flow(document, findings)
     _Lint(document, findings).check()
@@ -73,6 +83,8 @@ class _Lint:
 
     def _check_defaults(self) -> None:
         scope = self._scopes.of_defaults()
+        if all(step.kind != "python" for step in self._document.all_steps()):
+            self._check_reasons(self._document.defaults, ("workflow", "defaults"), "step here")
         parsed = [
             (text, self._parsed(("workflow", "defaults", *text.path), text, scope))
             for text in texts_of_defaults(self._document.defaults)
@@ -86,7 +98,9 @@ class _Lint:
             parsed.append((text, self._parsed((*step.path, *text.path), text, scope)))
         if step.kind == "cli":
             self._check_command(step, parsed)
+            self._check_reasons(step.fields, step.path, "command")
         if step.kind == "api":
+            self._check_reasons(step.fields, step.path, "request")
             check_api(step, parsed, self._document.defaults, self._findings)
         if step.kind == "sleep":
             self._check_sleep(step, parsed)
@@ -112,7 +126,8 @@ class _Lint:
         try:
             return self._parse(text, scope)
         except ExpressionError as error:
-            self._findings.error_in(path, error.offset, error.message, self._secrets.hint(error), code=error.code)
+            hint = self._secrets.hint(error) or _advice(error, text.place)
+            self._findings.error_in(path, error.offset, error.message, hint, code=error.code)
             rest = _without_expression_at(text.text, error.offset)
         if rest is not None and text.place not in ("condition", "expression"):
             self._tried(path, Text(text.path, rest, text.place), scope)
@@ -126,7 +141,7 @@ class _Lint:
         expression = parse_bare_or_wrapped(text.text, scope)
         types = expression.static_type
         if types is not None and "array" not in types:
-            raise ExpressionError(f"this is never a list, but {' or '.join(sorted(types))}")
+            raise ExpressionError(f"this is never a list, but {' or '.join(sorted(types))}", hint=_LISTS)
         return expression
 
     def _check_literal(self, path: Path, text: str) -> None:
@@ -194,6 +209,15 @@ class _Lint:
                 self._findings.error((*at, *text.path), f"shells evaluate the variable `{name}` themselves", hint)
         return carries
 
+    def _check_reasons(self, fields: JsonObject, at: Path, what: str) -> None:
+        """Only a Python call raises exceptions: elsewhere the name of one in `retry.on` would never match."""
+        retry = fields.get("retry")
+        words = retry.get("on") if isinstance(retry, dict) else None
+        for index, word in enumerate(words if isinstance(words, list) else ()):
+            if isinstance(word, str) and not _REASON.fullmatch(word):
+                message = f"no {what} fails with {show(word)}, so it is never tried again"
+                self._findings.error((*at, "retry", "on", index), message, reason_hint(word))
+
     # -- the rest --------------------------------------------------------------------------------
 
     def _check_pinned(self, step: Step) -> None:
@@ -208,7 +232,8 @@ class _Lint:
                 continue
             path = (*step.path, *text.path)
             if text.path == ("seconds",) and not _may_be(template, _NUMBERS):
-                self._findings.error(path, "`seconds` is a number or one expression that gives a number")
+                message = "`seconds` is a number or one expression that gives a number"
+                self._findings.error(path, message, "write it as `seconds: 30` or `seconds: ${inputs.NAME}`")
             if text.path == ("until",) and template.is_constant and not _is_instant(text.text):
                 self._findings.error(path, "`until` is no instant", "write it as `2030-01-01T09:00:00Z`")
 
@@ -240,11 +265,19 @@ class _Lint:
         try:
             expression = parse_bare_or_wrapped(written, scope)
         except ExpressionError as error:
-            self._findings.error_in(path, error.offset, error.message, self._secrets.hint(error), code=error.code)
+            hint = self._secrets.hint(error) or _advice(error, "expression")
+            self._findings.error_in(path, error.offset, error.message, hint, code=error.code)
             return
         self._secrets.check(path, Text(("from",), written, "expression"), expression)
         for note in expression.notes:
             self._findings.warning_in(path, note.offset, note.message, note.hint)
+
+
+def _advice(error: ExpressionError, place: str) -> str:
+    """Return what to write where the expression's own error has no remedy."""
+    if "ends too early" in error.message:
+        return _BOTH_SIDES
+    return _CONDITIONS if place == "condition" else _EXPRESSIONS
 
 
 def _expressions(parsed: Template | Expression) -> Iterator[Expression]:

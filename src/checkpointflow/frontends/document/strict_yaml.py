@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from checkpointflow.errors import YamlError
@@ -30,6 +31,8 @@ _HEXADECIMAL = re.compile(r"0x[0-9a-fA-F]+\Z")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
 _NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)\Z|\.(nan|NaN|NAN)\Z")
 _PLAIN_TAGS = {"!", "tag:yaml.org,2002:str", "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"}
+_DASHES = re.compile(r"\s*(?:-\s+)*")
+_KEY = re.compile(r"""\s*(?:-\s+)*("[^"]*"|'[^']*'|[^\s:#'"{\[-][^:]*):(?:\s|$)""")
 _SURROGATES = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
 
 
@@ -39,6 +42,15 @@ class SyntaxProblem(Exception):  # noqa: N818 - it never leaves this room
     def __init__(self, message: str, place: Place, hint: str = "") -> None:
         super().__init__(message)
         self.message, self.place, self.hint = message, place, hint
+        self.before: tuple[SyntaxProblem, ...] = ()
+        """What else was found before the reading ended here."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadSource(Source):
+    """A source, and the keys that stand twice in one mapping; the tree holds the first value of each."""
+
+    repeated: tuple[SyntaxProblem, ...] = ()
 
 
 def decode(data: bytes) -> str:
@@ -58,8 +70,8 @@ def decode(data: bytes) -> str:
         raise SyntaxProblem("this is not UTF-8", _place_of(before, len(before)), "save it as UTF-8") from None
 
 
-def parse(text: str, *, pure: bool = False) -> Source:
-    """Return a document's tree with the place of each key and value.
+def parse(text: str, *, pure: bool = False) -> ReadSource:
+    """Return a document's tree with the place of each key and value, and the keys that stand twice.
 
     `pure` reads with PyYAML's Python parser, as is done anyway where its C parser is missing.
 
@@ -69,7 +81,12 @@ def parse(text: str, *, pure: bool = False) -> Source:
     text = text.removeprefix("\ufeff")
     _check_characters(text)
     readable = _with_whole_characters(text)
-    root = _Reader(readable, _parser(pure)(readable)).document()
+    reader = _Reader(readable, _parser(pure)(readable))
+    try:
+        root = reader.document()
+    except SyntaxProblem as problem:
+        problem.before = tuple(reader.repeated)
+        raise
     if root.value is None and root.style == "":
         raise _empty(root.place)
     if root.style != "{":
@@ -78,13 +95,21 @@ def parse(text: str, *, pure: bool = False) -> Source:
         )
     tree = root.json()
     assert isinstance(tree, dict)
-    return Source(text=readable, tree=tree, root=root)
+    return ReadSource(text=readable, tree=tree, root=root, repeated=tuple(reader.repeated))
 
 
 def as_yaml_error(problem: SyntaxProblem, file: str | None) -> YamlError:
     """Return the error that a door shows for a text that could not be read."""
     where = f"`{file}`" if file else "the document"
-    entry: JsonObject = {
+    return YamlError(
+        f"{where} cannot be read at line {problem.place.line}, column {problem.place.column}: {problem.message}",
+        problems=[_entry(one, file) for one in (*problem.before, problem)],
+        hint=problem.hint or None,
+    )
+
+
+def _entry(problem: SyntaxProblem, file: str | None) -> JsonObject:
+    return {
         "severity": "error",
         "code": YamlError.code,
         "file": file,
@@ -94,11 +119,6 @@ def as_yaml_error(problem: SyntaxProblem, file: str | None) -> YamlError:
         "message": problem.message,
         "hint": problem.hint,
     }
-    return YamlError(
-        f"{where} cannot be read at line {problem.place.line}, column {problem.place.column}: {problem.message}",
-        problems=[entry],
-        hint=problem.hint or None,
-    )
 
 
 def _check_characters(text: str) -> None:
@@ -165,6 +185,7 @@ class _Reader:
         self._text = text
         self._parser = parser
         self._anchors: dict[str, tuple[Node, int, int] | None] = {}
+        self.repeated: list[SyntaxProblem] = []
         self._nodes = 0
         self._characters = 0
 
@@ -255,7 +276,7 @@ class _Reader:
         node = Node("{", _mark(event), event.start_mark.index)
         while _name(key := self._next()) != "MappingEndEvent":
             name = self._key(key, node)
-            node.fields[name] = (_mark(key), self._node(self._next(), depth + 1))
+            node.fields.setdefault(name, (_mark(key), self._node(self._next(), depth + 1)))
         return node
 
     def _key(self, event: Any, node: Node) -> str:
@@ -271,11 +292,9 @@ class _Reader:
             )
         if name in node.fields:
             first = node.fields[name][0]
-            raise SyntaxProblem(
-                f"the key `{name[:100]}` stands here a second time",
-                _mark(event),
-                f"the first is in line {first.line}; keep one of them",
-            )
+            message = f"the key `{name[:100]}` stands here a second time"
+            hint = f"the first is in line {first.line}; keep one of them"
+            self.repeated.append(SyntaxProblem(message, _mark(event), hint))
         return str(name)
 
 
@@ -361,15 +380,50 @@ def explain(text: str, error: Any) -> SyntaxProblem:
             "close it, or escape the inner ones",
         )
     context = str(getattr(error, "context", None) or "")
-    hint = _guess(line, place, context) or _line_up(context, opened, place, lines)
+    hint = (
+        _tab(line, place)
+        or _misplaced(lines, place)
+        or _guess(line, context)
+        or _line_up(context, opened, place, lines)
+    )
     return SyntaxProblem(f"this is not YAML: {problem[:160]}", place, hint)
 
 
-def _guess(line: str, place: Place, context: str) -> str:
-    value = _value_part(line)
+def _tab(line: str, place: Place) -> str:
     indent = line[: len(line) - len(line.lstrip())]
-    if "\t" in indent or line[place.column - 1 : place.column] == "\t":
-        return "YAML is indented with blanks; replace the tab"
+    is_tab = "\t" in indent or line[place.column - 1 : place.column] == "\t"
+    return "YAML is indented with blanks; replace the tab" if is_tab else ""
+
+
+def _misplaced(lines: list[str], place: Place) -> str:
+    """Say where a line belongs whose dash or first key stands in a column of its own."""
+    starts = _starts(lines[place.line - 1])
+    if not starts or place.column > starts[0][0] + len(starts[0][1]) + 1:
+        return ""
+    column, word = starts[0]
+    known = [
+        (abs(one - column), place.line - 1 - number, one, name)
+        for number, text in enumerate(lines[: place.line - 1])
+        for one, name in _starts(text)
+        if (name == "-") == (word == "-")
+    ]
+    nearest = min(known, default=None)
+    if nearest is None or nearest[0] == 0:
+        return ""
+    _, back, at, name = nearest
+    return f"the indentation is wrong: line it up with line {place.line - back}, column {at} (`{name[:40]}`)"
+
+
+def _starts(line: str) -> list[tuple[int, str]]:
+    """The columns of a line's dashes and of its first key."""
+    lead = _DASHES.match(line)
+    found = [(column, "-") for column, char in enumerate(lead[0] if lead else "", start=1) if char == "-"]
+    key = _KEY.match(line)
+    return [*found, (key.start(1) + 1, key.group(1))] if key else found
+
+
+def _guess(line: str, context: str) -> str:
+    value = _value_part(line)
     if value[:1] in ("@", "`", "%", "*", "&", "!") or value.startswith("{{"):
         return f"text that begins with `{value[0]}` has to stand in quotes"
     if value[:1] in ("{", "["):

@@ -48,6 +48,8 @@ _BUILTINS = frozenset(
 )
 _BEFORE_PROGRAM = frozenset({"command", "exec", "builtin"})
 _NETWORK = "/dev/tcp"
+_NETWORK_START = "/dev/tcp/"
+_PORT = re.compile(r"/?[0-9]+|/")
 _HINT = (
     "hand it over as data: an argument after the program (`sh -c '… \"$1\"' _ ${…}`, `jq --arg x ${…}`), "
     "a variable of the step's `env`, or `stdin`"
@@ -105,8 +107,9 @@ def _commands(parts: Sequence[str | Hole], shell: str) -> Sequence[Command]:
 
 
 def _note(hole: Hole, program: str) -> Refusal:
-    if program == _NETWORK:
-        fact = "is the whole target of a redirection, and bash takes `/dev/tcp/HOST/PORT` for a connection"
+    if program in (_NETWORK, _NETWORK_START):
+        part = "is the whole" if program == _NETWORK else "begins the"
+        fact = f"{part} target of a redirection, and bash takes `/dev/tcp/HOST/PORT` for a connection"
         return Refusal(f"`${{{hole.source}}}` {fact}.", "put a fixed folder before it, as in `./${…}`", hole.offset)
     message = f"`${{{hole.source}}}` reaches `{program}`, which reads it as a part of its own program."
     return Refusal(message, _HINT, hole.offset)
@@ -123,7 +126,16 @@ def _interpreted(command: Command) -> Iterator[tuple[str, int]]:
     for redirection in command.redirections:
         target = redirection.target
         if redirection.operator in (">", ">>", ">|", "<", "<>", "&>", "&>>") and not target.prefix:
-            yield from ((_NETWORK, hole) for hole in target.holes)
+            yield from _from_network(target)
+
+
+def _from_network(target: Word) -> Iterator[tuple[str, int]]:
+    """Find values that may make a target a connection: a name such as `/log` behind a value is no port."""
+    values = [segment for segment in target.segments if segment.kind not in ("bare", "quoted")]
+    is_whole = len(values) == 1 and not target.text
+    if not target.holes or not (not target.text or _PORT.fullmatch(target.text)):
+        return
+    yield from ((_NETWORK if is_whole else _NETWORK_START, hole) for hole in target.holes)
 
 
 def _program(word: Word) -> str:
