@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -26,6 +26,7 @@ from checkpointflow.errors import (
     RunNotWaitingError,
     RunSettledError,
     StepNotInDoubtError,
+    StoreUnavailable,
     UsageError,
 )
 from checkpointflow.kernel import entries as e
@@ -160,26 +161,29 @@ class Client:
             InputError: the input does not fit the workflow's schema; nothing was started.
             RunExistsError: the run id is taken by another run.
         """
-        from checkpointflow.frontends.document.loader import definition_hash
+        run, hold = self._begun(loaded, run_input, run_id, labels or {}, is_held=True)
+        if hold is not None:
+            return self._drive(run, hold)
+        view = self._view(run)
+        return self._drive(run) if view.status in ("running", "interrupted", "waiting") else view
 
-        checked = self._checked_input(loaded.document, run_input)
-        digest = definition_hash(loaded.definition)
-        if run_id is not None:
-            attached = self._attached(_chosen_id(run_id), digest, checked)
-            if attached is not None:
-                return attached
-        started = self._started(loaded, digest, checked, labels or {})
-        chosen = ids.new_run_id(started.at) if run_id is None else _chosen_id(run_id)
-        try:
-            hold = self._store.create(chosen, [started], holder=self._own(), definition=(digest, loaded.definition))
-        except RunExistsError:
-            attached = self._attached(chosen, digest, checked)
-            if attached is None:
-                raise
-            return attached
-        self._on_created(chosen)
-        self._observer([started], 1)
-        return self._drive(chosen, hold)
+    def start(
+        self,
+        loaded: Loaded,
+        run_input: JsonValue,
+        *,
+        run_id: str | None = None,
+        labels: Mapping[str, str] | None = None,
+    ) -> RunView:
+        """Start a run without driving it: until somebody does, it is interrupted.
+
+        With the id of a run that has the same input and definition, return that run as it stands.
+
+        Raises:
+            InputError, RunExistsError: as `run`.
+        """
+        run, _ = self._begun(loaded, run_input, run_id, labels or {}, is_held=False)
+        return self._view(run)
 
     def resume(
         self,
@@ -317,6 +321,31 @@ class Client:
             raise RunSettledError(f"run `{run}` has settled; there is nothing to decide", run_id=run)
         return self._drive(run) if follow else self.get(run)
 
+    def delete(self, run_id: str) -> RunView:
+        """Delete a settled run with its journal, its messages and its files; return it as it was.
+
+        A crash in between may leave files without a run.
+
+        Raises:
+            RunNotSettledError: it has not settled.
+            RunHeldError: another process is at it.
+            StoreUnavailable: its files cannot be removed; the run itself is gone.
+        """
+        import shutil
+
+        view = self.get(run_id)
+        self._store.delete(RunId(run_id))
+        try:
+            shutil.rmtree(self._runs_dir / run_id)
+        except FileNotFoundError:
+            return view
+        except OSError as error:
+            raise StoreUnavailable(
+                f"run `{run_id}` was deleted, but its files in `{self._runs_dir / run_id}` cannot be removed: "
+                f"{error.strerror or error}; remove that folder yourself"
+            ) from None
+        return view
+
     # -- looking ---------------------------------------------------------------------------------
 
     def get(self, run_id: str) -> RunView:
@@ -378,6 +407,24 @@ class Client:
                 heads[wait.run_id] = self._store.head(wait.run_id)
             found.append(wait_view(wait, heads[wait.run_id], now))
         return found
+
+    def due(self) -> list[WaitView]:
+        """Return the waits whose time has come in runs that nobody drives, oldest first; it fires with the next drive.
+
+        Those are timers, and deadlines that have passed without an answer.
+        """
+        now = self._clock.now()
+        waits = [one for one in self._store.waits() if one.due_at is not None and one.due_at <= now]
+        stands = {run_id: self._stand(run_id) for run_id in dict.fromkeys(one.run_id for one in waits)}
+        idle = {run_id: head for run_id, (head, holder) in stands.items() if holder is None or not holder.alive}
+        return [wait_view(one, idle[one.run_id], now) for one in waits if one.run_id in idle and not one.answered]
+
+    def watch(self, run_id: str) -> Iterator[RunView]:
+        """Yield a run as it stands, a few times a second while somebody drives it, and once after that."""
+        while (view := self.get(run_id)).status == "running":
+            yield view
+            self._pause.wait(FOLLOW_SECONDS)
+        yield view
 
     def logs(self, run_id: str, step: str | None = None, *, stderr: bool = False) -> list[tuple[StepView, Path]]:
         """Return the files with the captured output of steps, in the order in which they ran.
@@ -518,20 +565,48 @@ class Client:
             host=self._settings.host,
         )
 
-    def _attached(self, run_id: RunId, digest: str, run_input: JsonValue) -> RunView | None:
-        """Return the run that has this id already, gone on with; None if there is none."""
+    def _begun(
+        self,
+        loaded: Loaded,
+        run_input: JsonValue,
+        run_id: str | None,
+        labels: Mapping[str, str],
+        *,
+        is_held: bool,
+    ) -> tuple[RunId, Hold | None]:
+        """Begin a run, and return its hold if it is new and held; or attach to the run that has the id."""
+        from checkpointflow.frontends.document.loader import definition_hash
+
+        checked = self._checked_input(loaded.document, run_input)
+        digest = definition_hash(loaded.definition)
+        if run_id is not None and self._is_attached(_chosen_id(run_id), digest, checked):
+            return _chosen_id(run_id), None
+        started = self._started(loaded, digest, checked, labels)
+        chosen = ids.new_run_id(started.at) if run_id is None else _chosen_id(run_id)
+        try:
+            holder = self._own() if is_held else None
+            hold = self._store.create(chosen, [started], holder=holder, definition=(digest, loaded.definition))
+        except RunExistsError:
+            if not self._is_attached(chosen, digest, checked):
+                raise
+            return chosen, None
+        self._on_created(chosen)
+        self._observer([started], 1)
+        return chosen, hold
+
+    def _is_attached(self, run_id: RunId, digest: str, run_input: JsonValue) -> bool:
+        """Tell whether there is a run with this id, which then is the one that is meant."""
         try:
             head = self._store.head(run_id)
         except RunNotFoundError:
-            return None
+            return False
         started = self._store.entries(run_id)[0]
         if head.definition != digest or not isinstance(started, e.RunStarted) or started.input != run_input:
             raise RunExistsError(
                 f"run `{run_id}` exists already, with another input or workflow; choose another id", run_id=run_id
             )
         self._on_created(run_id)
-        view = self._view(run_id)
-        return self._drive(run_id) if view.status in ("running", "interrupted", "waiting") else view
+        return True
 
     # -- inside: answering -----------------------------------------------------------------------
 

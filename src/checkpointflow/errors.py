@@ -160,6 +160,12 @@ class RunNotFailedError(RunError):
     code = "ERR_RUN_NOT_FAILED"
 
 
+class RunNotSettledError(RunError):
+    """Only a settled run can be deleted."""
+
+    code = "ERR_RUN_NOT_SETTLED"
+
+
 class StepNotInDoubtError(RunError):
     """The step needs no decision."""
 

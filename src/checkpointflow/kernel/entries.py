@@ -349,6 +349,12 @@ def decode(name: str, at: str, body: str, blob: Callable[[str], str]) -> AnyEntr
         ) from None
 
 
+def blobs_of(body: str) -> list[str]:
+    """Return the digests of the large values that a stored form refers to."""
+    outside = cast("dict[str, Any]", load(body)).get("$blobs", {})
+    return [str(digest) for digest in outside.values()]
+
+
 def as_json(entry: AnyEntry, position: int) -> JsonObject:
     """Return an entry as people and machines are shown it, with its position and name."""
     shown: JsonObject = {"position": position, "entry": name_of(entry), "at": clock.to_text(entry.at)}

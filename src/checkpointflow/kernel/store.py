@@ -242,6 +242,15 @@ class Store(Protocol):
     def find(self, fragment: str) -> list[RunId]:
         """Return up to 10 run ids that equal, begin or end with a text; an equal one alone."""
 
+    def delete(self, run_id: RunId) -> None:
+        """Forget a settled run that nobody alive holds: its journal, inbox and head, and what no other run needs.
+
+        Raises:
+            RunNotFoundError: no such run.
+            RunHeldError: somebody alive holds it.
+            RunNotSettledError: it has not settled.
+        """
+
     def holder(self) -> HolderId:
         """Return this process's holder id, proving from now on that it lives."""
 

@@ -280,6 +280,19 @@ class MemoryStore:
             alive = run.holder in self._data.alive
             return HolderInfo(holder=run.holder, host=_HOST, pid=os.getpid(), since=run.since, alive=alive)
 
+    def delete(self, run_id: RunId) -> None:
+        """See Store."""
+        with self._data.lock:
+            run, info = self._run(run_id), self.holder_of(run_id)
+            if info is not None and info.alive:
+                raise refusals.run_held(run_id, info)
+            if not run.head.is_settled:
+                raise refusals.not_settled(run_id)
+            del self._data.runs[run_id]
+            needed = {other.head.definition for other in self._data.runs.values()}
+            if run.head.definition not in needed:
+                self._data.definitions.pop(run.head.definition, None)
+
     def holder(self) -> HolderId:
         """See Store."""
         with self._data.lock:

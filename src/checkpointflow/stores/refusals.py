@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from checkpointflow import clock
-from checkpointflow.errors import JournalConflictError, RunExistsError, RunHeldError, RunNotFoundError, StoreCorrupt
+from checkpointflow.errors import (
+    JournalConflictError,
+    RunExistsError,
+    RunHeldError,
+    RunNotFoundError,
+    RunNotSettledError,
+    StoreCorrupt,
+)
 from checkpointflow.kernel.ids import RunId
 from checkpointflow.kernel.store import Hold, HolderInfo
 
@@ -25,6 +32,15 @@ def run_held(run_id: RunId, info: HolderInfo) -> RunHeldError:
         f"run `{run_id}` is driven by process {info.pid} on host `{info.host}` since {since}; "
         "wait for it, or end that process",
         details={"host": info.host, "pid": info.pid, "since": since},
+        run_id=run_id,
+    )
+
+
+def not_settled(run_id: RunId) -> RunNotSettledError:
+    """Return the error for a run that was to be deleted and could still go on."""
+    return RunNotSettledError(
+        f"run `{run_id}` has not settled, so it cannot be deleted; "
+        f"end it first with `cpf cancel --run-id {run_id} --reason TEXT`",
         run_id=run_id,
     )
 

@@ -32,7 +32,7 @@ class Crash(BaseException):
 class CrashingStore:
     """Does what another store does, and raises Crash before or after its n-th write transaction, from 1.
 
-    Writes are `create`, `commit`, `answer`, `deliver` and `acquire`; `writes` counts those that were begun.
+    Writes are `create`, `commit`, `answer`, `deliver`, `acquire` and `delete`; `writes` counts those that were begun.
     After the crash everything but `close` raises Crash, because a dead process does nothing more.
     """
 
@@ -123,6 +123,10 @@ class CrashingStore:
     def find(self, fragment: str) -> list[RunId]:
         """See Store."""
         return self._living().find(fragment)
+
+    def delete(self, run_id: RunId) -> None:
+        """See Store."""
+        self._write(lambda: self._store.delete(run_id))
 
     def holder(self) -> HolderId:
         """See Store."""

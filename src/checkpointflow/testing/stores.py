@@ -9,7 +9,14 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from checkpointflow import clock
-from checkpointflow.errors import JournalConflictError, RunExistsError, RunHeldError, RunNotFoundError, StoreCorrupt
+from checkpointflow.errors import (
+    JournalConflictError,
+    RunExistsError,
+    RunHeldError,
+    RunNotFoundError,
+    RunNotSettledError,
+    StoreCorrupt,
+)
 from checkpointflow.kernel import entries as e
 from checkpointflow.kernel.ids import RunId
 from checkpointflow.kernel.store import Hold, Store, advance, first_head
@@ -243,6 +250,83 @@ class StoreContract(InboxPromises):
         hold = s.begin(store, s.wait_opened(), s.timer_set())
         store.commit(hold, 3, [s.wait_opened("late", "w9"), s.completed()])
         assert [wait.run_id for wait in store.waits()] == ["run-2"]
+
+    # -- deleting ----------------------------------------------------------------------------------
+
+    def test_a_deleted_run_is_gone_for_every_process(self, store: Store, other: Store) -> None:
+        hold = s.begin(store, s.wait_opened())
+        other.answer(s.message(wait="w1"))
+        store.commit(hold, 2, [s.completed()], taken=[store.pending(RUN)[0].number], release=True)
+        other.delete(RUN)
+        assert store.heads() == []
+        assert store.find(RUN) == []
+        assert not any((store.entries(RUN), store.waits(), store.messages(RUN), store.pending(RUN)))
+        assert store.holder_of(RUN) is None
+        for ask in (store.head, store.delete):
+            with pytest.raises(RunNotFoundError, match=RUN):
+                ask(RUN)
+
+    def test_only_a_settled_run_can_be_deleted(self, store: Store, other: Store) -> None:
+        ends: list[tuple[str, e.AnyEntry]] = [
+            ("parked", e.RunParked(at=s.at(1), elapsed_seconds=0.0)),
+            ("paused", e.RunPaused(at=s.at(1), actor=None)),
+            ("opened", s.step_started()),
+        ]
+        for name, entry in ends:
+            run_id = RunId(f"run-{name}")
+            store.create(run_id, [s.started(), entry], holder=None)
+            with pytest.raises(RunNotSettledError, match=run_id):
+                other.delete(run_id)
+            assert store.entries(run_id) == [s.started(), entry]
+
+    def test_a_run_that_somebody_alive_holds_is_not_deleted(self, store: Store, other: Store) -> None:
+        hold = s.begin(store, s.failed())
+        with pytest.raises(RunHeldError, match=RUN):
+            other.delete(RUN)
+        store.commit(hold, 2, [], release=True)
+        other.delete(RUN)
+        assert store.heads() == []
+
+    def test_a_dead_holders_settled_run_can_be_deleted(self, store: Store, other: Store) -> None:
+        s.begin(store, s.completed())
+        self.kill(store)
+        other.delete(RUN)
+        assert other.heads() == []
+
+    def test_deleting_a_run_leaves_all_others_as_they_were(self, store: Store, other: Store) -> None:
+        shared, own = "x" * 200_000, "y" * 200_000
+        definition: tuple[str, dict[str, JsonValue]] = ("d" * 64, {"text": "z" * 100_000})
+        for name, values in (("run-1", [shared, own]), ("run-2", [shared]), ("run-3", [])):
+            entries: list[e.AnyEntry] = [
+                s.started(labels={"l": name}),
+                *(s.step_completed(output=value) for value in values),
+            ]
+            store.create(RunId(name), [*entries, s.completed()], holder=None, definition=definition)
+        store.create(RunId("run-4"), [s.started(), s.wait_opened()], holder=None)
+        before = [(store.head(run), store.entries(run)) for run in map(RunId, ("run-2", "run-3", "run-4"))]
+        other.delete(RUN)
+        assert [(store.head(run), store.entries(run)) for run in map(RunId, ("run-2", "run-3", "run-4"))] == before
+        assert store.definition(definition[0]) == definition[1]
+        assert [wait.run_id for wait in store.waits()] == ["run-4"]
+        assert store.heads(labels={"l": "run-1"}) == []
+
+    def test_a_definition_goes_with_the_last_run_that_has_it(self, store: Store, other: Store) -> None:
+        definition: tuple[str, dict[str, JsonValue]] = ("d" * 64, {"text": "t"})
+        for name in ("run-1", "run-2"):
+            store.create(RunId(name), [s.started(), s.completed()], holder=None, definition=definition)
+        other.delete(RUN)
+        assert store.definition(definition[0]) == {"text": "t"}
+        other.delete(RunId("run-2"))
+        with pytest.raises(StoreCorrupt):
+            store.definition(definition[0])
+
+    def test_the_id_of_a_deleted_run_can_be_used_again(self, store: Store, other: Store) -> None:
+        store.create(RUN, [s.started(), s.wait_opened(), s.completed()], holder=None)
+        store.delete(RUN)
+        other.create(RUN, [s.started(workflow="another")], holder=None)
+        assert store.head(RUN).workflow_id == "another"
+        assert not store.waits(RUN)
+        assert not store.messages(RUN)
 
     # -- holds -------------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from checkpointflow.errors import StoreCorrupt
 from checkpointflow.kernel import entries as e
 from checkpointflow.kernel.ids import HolderId, RunId
 from checkpointflow.kernel.store import (
+    SETTLED,
     Commit,
     Delivery,
     Fits,
@@ -29,7 +30,7 @@ from checkpointflow.kernel.store import (
 )
 from checkpointflow.stores import refusals
 from checkpointflow.stores.derived import head_of, take_kept, wait_effects
-from checkpointflow.stores.sqlite import inbox, locks, rows
+from checkpointflow.stores.sqlite import deletion, inbox, locks, rows
 from checkpointflow.stores.sqlite.database import Database, Row, Transaction, Value
 from checkpointflow.stores.sqlite.holders import Holders
 from checkpointflow.stores.sqlite.opening import Opening
@@ -265,6 +266,20 @@ class SqliteStore:
         with self._database.reading() as transaction:
             row = transaction.row("SELECT holder, epoch, host, pid, since FROM holds WHERE run_id = ?", run_id)
             return None if row is None else self._info(row)
+
+    def delete(self, run_id: RunId) -> None:
+        """See Store."""
+        with self._database.writing() as transaction:
+            row = transaction.row("SELECT holder, epoch, host, pid, since FROM holds WHERE run_id = ?", run_id)
+            found = transaction.row("SELECT status FROM runs WHERE run_id = ?", run_id)
+            if row is None or found is None:
+                raise refusals.no_such_run(run_id)
+            info = self._info(row)
+            if info is not None and info.alive:
+                raise refusals.run_held(run_id, info)
+            if found[0] not in SETTLED:
+                raise refusals.not_settled(run_id)
+            deletion.delete(transaction, run_id)
 
     def holder(self) -> HolderId:
         """See Store."""
