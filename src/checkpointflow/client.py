@@ -356,6 +356,14 @@ class Client:
         """
         return self._view(RunId(run_id))
 
+    def has(self, run_id: str) -> bool:
+        """Tell whether there is a run with this id."""
+        try:
+            self._store.head(RunId(run_id))
+        except RunNotFoundError:
+            return False
+        return True
+
     def inspect(self, run_id: str) -> Inspection:
         """Return everything about a run, in the order in which it happened."""
         view = self._view(RunId(run_id))

@@ -21,6 +21,10 @@ def main(argv: Sequence[str]) -> int:
     """Run one command, print its envelope to stdout, and return its exit code; nothing is raised."""
     if list(argv) == ["--version"]:
         return _version()
+    if argv and argv[0] == "__complete":
+        from checkpointflow.cli.candidates import main as complete
+
+        return complete(argv[1:])
     try:
         from checkpointflow.cli.door import main as open_door
     except KeyboardInterrupt:

@@ -93,14 +93,20 @@ def parsed(command: Asking, words: Sequence[str]) -> argparse.Namespace:
         UsageError: they do not fit.
         HelpAsked: `--help` is among them.
     """
-    parser = _Parser(prog=f"cpf {command.NAME}", allow_abbrev=False, add_help=False, epilog=_EPILOG)
-    parser.description = command.SUMMARY[0].upper() + command.SUMMARY[1:] + "."
-    parser.add_argument("-h", "--help", action=_Help, nargs=0, help="show this help")
-    command.add_arguments(parser)
+    parser = parser_of(command)
     parser.given = words
     args, rest = parser.parse_known_args(list(words))
     parser.refuse_rest(rest)
     return args
+
+
+def parser_of(command: Asking) -> _Parser:
+    """Return the parser of a command's words."""
+    parser = _Parser(prog=f"cpf {command.NAME}", allow_abbrev=False, add_help=False, epilog=_EPILOG)
+    parser.description = command.SUMMARY[0].upper() + command.SUMMARY[1:] + "."
+    parser.add_argument("-h", "--help", action=_Help, nargs=0, help="show this help")
+    command.add_arguments(parser)
+    return parser
 
 
 def nearest(word: str, known: Sequence[str]) -> str | None:
@@ -119,8 +125,10 @@ def helped(text: str) -> Envelope:
 
 
 def add_file(parser: argparse.ArgumentParser) -> None:
-    """Declare `-f`, the document."""
-    parser.add_argument("-f", "--file", required=True, type=word, metavar="FILE", help="the workflow document")
+    """Declare `-f`, the document, and `--strict`."""
+    meaning = "the workflow document, or the id or name of one that `cpf flows` lists"
+    parser.add_argument("-f", "--file", required=True, type=word, metavar="FILE", help=meaning)
+    parser.add_argument("--strict", action="store_true", help="warnings are problems too (10)")
 
 
 def add_run_id(parser: argparse.ArgumentParser) -> None:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from checkpointflow.views import RunView
 
 COMMANDS = (
-    "init", "validate", "schema", "plan", "run", "resume", "send", "waits", "runs", "status",
-    "inspect", "logs", "cancel", "retry", "decide",
+    "init", "guide", "validate", "schema", "flows", "plan", "run", "resume", "send", "waits", "runs", "status",
+    "inspect", "logs", "cancel", "retry", "decide", "delete", "doctor", "completion",
 )  # fmt: skip
 
 
@@ -114,7 +114,7 @@ def _unknown(word: str) -> UsageError:
 
 def _overview() -> str:
     modules = [import_module(f"checkpointflow.cli.commands.{name}") for name in COMMANDS]
-    lines = [f"  {module.NAME:<10}{module.SUMMARY}" for module in modules]
+    lines = [f"  {module.NAME:<12}{module.SUMMARY}" for module in modules]
     return "\n".join(
         [
             "usage: cpf COMMAND ...",

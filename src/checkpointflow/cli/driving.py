@@ -56,12 +56,13 @@ def driving(door: Door, args: Namespace) -> Iterator[Drive]:
             inline_wait_seconds=getattr(args, "inline_wait", 60.0),
             observer=observer,
             interrupt=interrupt,
-            on_created=lambda run_id: _created(door, run_id),
+            on_created=lambda run_id: created(door, run_id),
         )
         yield Drive(door, client, interrupt)
 
 
-def _created(door: Door, run_id: str) -> None:
+def created(door: Door, run_id: str) -> None:
+    """Take note of a run that begins, and say which it is."""
     door.run_id = run_id
     if not door.quiet:
         streams.say(f"run {run_id}\n")

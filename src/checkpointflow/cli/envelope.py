@@ -17,7 +17,8 @@ ORDER = (
     "run_id", "workflow_id", "workflow_name", "workflow_version",
     "current_step_id", "current_step_key", "started_at", "updated_at", "labels", "holder",
     "wait", "waits", "duplicate", "kept", "driven",
-    "result", "outputs", "recovered_error", "plan", "runs", "file", "problems", "next_cursor",
+    "result", "outputs", "recovered_error", "plan", "deleted", "output_file",
+    "runs", "flows", "checks", "file", "problems", "next_cursor",
     "warnings", "error", "next_actions",
 )  # fmt: skip
 

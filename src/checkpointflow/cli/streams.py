@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import TextIO
 
+FLUSH = b""
+"""Among bytes to be written: what came so far is to be seen now."""
+
 _GONE = {errno.EPIPE, errno.EINVAL, errno.EBADF}
 _UNWRITABLE = 60
 
@@ -25,18 +28,27 @@ def prepare() -> None:
 
 def put(text: str) -> int:
     """Write data to stdout; return 0, or 60 if it cannot be written. A reader that went away is no failure."""
-    return _guarded(lambda out: out.write(text))
+    return _guarded(lambda out: (out.write(text), out.flush())) or 0
 
 
 def put_bytes(chunks: Iterable[bytes]) -> int:
-    """Write bytes to stdout as they are; return as `put` does."""
+    """Write bytes to stdout as they are, so far at each `FLUSH`; return as `put` does, at once if the reader went away.
 
-    def write(out: TextIO) -> None:
-        out.flush()
-        for chunk in chunks:
-            out.buffer.write(chunk)
+    Raises:
+        OSError: the chunks themselves cannot be had.
+    """
+    for chunk in chunks:
+        ended = _guarded(lambda out, chunk=chunk: _write_bytes(chunk, out))  # type: ignore[misc]
+        if ended is not None:
+            return ended
+    return put("")
 
-    return _guarded(write)
+
+def _write_bytes(chunk: bytes, out: TextIO) -> None:
+    out.flush()
+    out.buffer.write(chunk)
+    if chunk == FLUSH:
+        out.buffer.flush()
 
 
 def say(text: str) -> None:
@@ -58,19 +70,19 @@ def talks_to_terminal() -> bool:
         return False
 
 
-def _guarded(write: Callable[[TextIO], object]) -> int:
+def _guarded(write: Callable[[TextIO], object]) -> int | None:
+    """Write to stdout; return None if that is done, else the exit code that it leads to."""
     if sys.stdout is None:
         return 0
     try:
         write(sys.stdout)
-        sys.stdout.flush()
     except OSError as error:
         _abandon_stdout()
         if error.errno in _GONE:
             return 0
         say(f"stdout cannot be written: {error.strerror or error}\n")
         return _UNWRITABLE
-    return 0
+    return None
 
 
 def _abandon_stdout() -> None:

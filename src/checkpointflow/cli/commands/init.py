@@ -15,29 +15,37 @@ if TYPE_CHECKING:
     from checkpointflow.cli.door import Door
 
 NAME = "init"
-SUMMARY = "write a starter document that runs at once and has a wait"
+SUMMARY = "write a document to begin with, which runs at once: an approval, or another template"
+
+TEMPLATES = {
+    "approval": ("--set", "name=Ada"),
+    "fan-out": (),
+    "api": ("--set", "url=http://localhost:8000/"),
+    "hand-off": (),
+}
+"""The templates by name, each with the input that its first run is shown with."""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the words."""
     parser.add_argument("file", nargs="?", default="workflow.yaml", type=arguments.word, help="where to write it")
+    meaning = "approval: a wait for somebody; fan-out: steps per item; api: a request; hand-off: an agent and a user"
+    parser.add_argument("--template", choices=tuple(TEMPLATES), default="approval", help=f"{meaning} (approval)")
     parser.add_argument("--force", action="store_true", help="write over a file that is there")
 
 
 def run(args: Namespace, door: Door) -> Envelope:
-    """Write the starter.
+    """Write the template.
 
     Raises:
         FileExistsAlreadyError: the file is there, and nobody said `--force`.
         FileMissingError: it cannot be written there.
     """
-    text = (Path(__file__).parent.parent / "starter.yaml").read_text(encoding="utf-8")
+    text = (Path(__file__).parent.parent / "templates" / f"{args.template}.yaml").read_text(encoding="utf-8")
     _write(Path(door.settings.cwd) / args.file, args.file, text, "w" if args.force else "x")
-    steps = [
-        action("Check it", ["cpf", "validate", *of_file(args.file)]),
-        action("Run it to its wait", ["cpf", "run", *of_file(args.file), "--set", "name=Ada"]),
-    ]
-    said = (f"wrote {args.file}", f"next: cpf run -f {args.file} --set name=Ada")
+    start = ["cpf", "run", *of_file(args.file), *TEMPLATES[args.template]]
+    steps = [action("Check it", ["cpf", "validate", *of_file(args.file)]), action("Run it", start)]
+    said = (f"wrote {args.file}", f"next: {' '.join(start)}")
     return Envelope(fields={"file": args.file, "next_actions": [*steps]}, said=said)
 
 

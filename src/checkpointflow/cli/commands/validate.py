@@ -9,7 +9,6 @@ from checkpointflow.cli import arguments
 from checkpointflow.cli.actions import action, of_file
 from checkpointflow.cli.documents import load
 from checkpointflow.cli.envelope import Envelope
-from checkpointflow.errors import DocumentError
 from checkpointflow.values import JsonObject
 
 if TYPE_CHECKING:
@@ -23,7 +22,6 @@ SUMMARY = "check a document and every sub-workflow it names, and show all proble
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the words."""
     arguments.add_file(parser)
-    parser.add_argument("--strict", action="store_true", help="warnings are problems too (10)")
 
 
 def run(args: Namespace, door: Door) -> Envelope:
@@ -32,11 +30,7 @@ def run(args: Namespace, door: Door) -> Envelope:
     Raises:
         FileMissingError, YamlError, DocumentError, UnknownKindError: it cannot be used.
     """
-    loaded = load(door, args.file)
-    if args.strict and loaded.problems:
-        count = f"{len(loaded.problems)} warnings" if len(loaded.problems) > 1 else "a warning"
-        message = f"`{args.file}` has {count}, which `--strict` does not let pass; mend what `problems` names"
-        raise DocumentError(message, problems=loaded.problems)
+    loaded = load(door, args.file, strict=args.strict)
     return Envelope(fields=_fields(args.file, loaded), said=_said(args.file, loaded))
 
 

@@ -33,6 +33,11 @@ def plan(document: Document, inputs: JsonValue, *, path: str | None) -> JsonObje
     }
 
 
+def missing_programs(document: Document, *, path: str | None) -> list[str]:
+    """Return the programs that a document names and that are not found."""
+    return [name for name in _programs(document) if shutil.which(name, path=path) is None]
+
+
 def _steps(document: Document, inputs: JsonValue, within: tuple[str, ...]) -> Iterator[JsonValue]:
     scopes = Scopes(document)
     for step in document.all_steps():

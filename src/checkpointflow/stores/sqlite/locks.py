@@ -48,6 +48,11 @@ if sys.platform == "win32":
         """Return the name of this machine."""
         return platform.node()
 
+    def open_to_others(path: Path) -> bool:
+        """Say no: what Windows lets others do is inherited from the folder above, and not told by the mode."""
+        del path
+        return False
+
 else:
     import fcntl
 
@@ -78,6 +83,13 @@ else:
     def host_name() -> str:
         """Return the name of this machine."""
         return os.uname().nodename
+
+    def open_to_others(path: Path) -> bool:
+        """Tell whether others than the owner may do anything with a file or folder; False if it is not there."""
+        try:
+            return bool(path.stat().st_mode & 0o077)
+        except OSError:
+            return False
 
 
 def open_private(path: Path, *, new: bool = False) -> int:
@@ -135,3 +147,8 @@ def held(path: Path) -> Iterator[None]:
 def process_id() -> int:
     """Return the number of this process."""
     return os.getpid()
+
+
+def may_be_written(path: Path) -> bool:
+    """Tell whether this process may make files in a folder."""
+    return os.access(path, os.W_OK | os.X_OK)

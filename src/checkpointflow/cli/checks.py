@@ -1,0 +1,259 @@
+"""What `cpf doctor` looks at, check by check; each changes nothing, and one that cannot be made says why."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from checkpointflow.errors import PersistenceError
+from checkpointflow.values import JsonObject
+
+if TYPE_CHECKING:
+    from checkpointflow.cli.door import Door
+    from checkpointflow.config import Settings
+
+Status: TypeAlias = Literal["ok", "warning", "error"]
+
+OLDEST_SOUND_SQLITE = (3, 51, 2)
+LITTLE_SPACE_BYTES = 200 * 1024 * 1024
+EXTRAS = {"re2": ("re2", "`matches` in expressions")}
+"""What this version can use if it is there: the name of the extra, the module that it brings, what it is for."""
+_SHELLS = ("sh", "bash", "pwsh", "powershell", "cmd")
+_LISTED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at: what is so and, unless it is well, what to do."""
+
+    name: str
+    status: Status
+    message: str
+    remedy: str = ""
+
+    def as_json(self) -> JsonObject:
+        """Return the check as a field of an envelope."""
+        shown: JsonObject = {"name": self.name, "status": self.status, "message": self.message}
+        return shown | ({"remedy": self.remedy} if self.remedy else {})
+
+
+def all_checks(door: Door) -> list[Check]:
+    """Return every check, in the order in which they are told."""
+    settings = door.settings
+    found = [*_versions(), *_extras(), *_shells(settings), *_programs(settings), *_home(settings), *_space(settings)]
+    store = list(_store(settings))
+    found += store
+    if any(check.name == "store" and check.status == "ok" for check in store) and (settings.home / "runs.db").exists():
+        found += _guarded("runs", lambda: _runs(door))
+    return found
+
+
+def _guarded(name: str, look: Callable[[], Iterator[Check]]) -> list[Check]:
+    """A look at the store that may fail half-way: what it found, and why it went no further."""
+    found: list[Check] = []
+    try:
+        found.extend(look())
+    except PersistenceError as error:
+        found.append(_of_error(name, error))
+    return found
+
+
+def _of_error(name: str, error: PersistenceError) -> Check:
+    fact, _, remedy = error.message.rpartition("; ")
+    return Check(name, "error", fact or error.message, remedy if fact else "restore the store from a copy")
+
+
+# -- this installation -----------------------------------------------------------------------------
+
+
+def _versions() -> Iterator[Check]:
+    from checkpointflow import __version__
+    from checkpointflow.stores.sqlite.checkup import versions
+
+    python = ".".join(map(str, sys.version_info[:3]))
+    yield Check("python", "ok", f"checkpointflow {__version__} on {sys.implementation.name} {python}, {sys.executable}")
+    known = versions()
+    message = f"SQLite {known['sqlite']}, brought by apsw {known['apsw']}"
+    if tuple(map(int, known["sqlite"].split("."))) >= OLDEST_SOUND_SQLITE:
+        yield Check("sqlite", "ok", message)
+    else:
+        remedy = "upgrade it: `pip install --upgrade apsw`"
+        yield Check("sqlite", "warning", f"{message}, which can lose data when several processes write", remedy)
+
+
+def _extras() -> Iterator[Check]:
+    from importlib.util import find_spec
+
+    for name, (module, use) in EXTRAS.items():
+        if find_spec(module) is not None:
+            yield Check(f"extra {name}", "ok", f"installed: {use} can be used")
+        else:
+            install = f'`pip install "checkpointflow[{name}]"`'
+            yield Check(f"extra {name}", "ok", f"not installed, which only {use} needs ({install})")
+
+
+def _shells(settings: Settings) -> Iterator[Check]:
+    path = settings.environment.get("PATH")
+    found = {name: shutil.which(name, path=path) for name in _SHELLS}
+    shown = ", ".join(f"{name} ({place})" for name, place in found.items() if place)
+    if found["sh"]:
+        yield Check("shells", "ok", f"commands can run in {shown}")
+    else:
+        remedy = "install one, or write commands as `argv`, or name another `shell` in `defaults`"
+        rest = f", only in {shown}" if shown else ""
+        yield Check(
+            "shells", "warning", f"there is no `sh`, in which commands run unless they say otherwise{rest}", remedy
+        )
+
+
+def _programs(settings: Settings) -> Iterator[Check]:
+    """The programs that the workflows of this place name."""
+    from checkpointflow.cli import flows
+    from checkpointflow.errors import CheckpointflowError
+    from checkpointflow.frontends.document.plan import missing_programs
+
+    path, missing, bad, count = settings.environment.get("PATH"), dict[str, str](), list[str](), 0
+    for flow in flows.found(settings):
+        count += 1
+        try:
+            document = flow.load().document
+        except CheckpointflowError:
+            bad.append(str(flow.file))
+            continue
+        missing |= dict.fromkeys(missing_programs(document, path=path), document.id)
+    if bad:
+        listed = _listed(bad)
+        yield Check("workflows", "warning", f"these cannot be run: {listed}", "`cpf flows` shows what is wrong")
+    elif count:
+        yield Check("workflows", "ok", f"{count} can be run by their id (`cpf flows`)")
+    if missing:
+        listed = _listed([f"`{name}` (for `{flow}`)" for name, flow in missing.items()])
+        yield Check("programs", "warning", f"not found: {listed}", "install them, or put them on the PATH")
+
+
+# -- the base folder -------------------------------------------------------------------------------
+
+
+def _home(settings: Settings) -> Iterator[Check]:
+    home = settings.home
+    if not home.exists():
+        yield Check("base folder", "ok", f"`{home}` is not there yet; the first run makes it")
+        return
+    if not home.is_dir():
+        yield Check("base folder", "error", f"`{home}` is no folder", "move it away, or set CPF_HOME to a folder")
+        return
+    from checkpointflow.stores.sqlite.locks import may_be_written, open_to_others
+
+    if not may_be_written(home):
+        yield Check(
+            "base folder", "error", f"`{home}` cannot be written by you", f"make it yours: `chown -R $USER {home}`"
+        )
+        return
+    loose = [path for path in (home, home / "runs", home / "holders", home / "runs.db") if open_to_others(path)]
+    if loose:
+        listed = _listed([f"`{path}`" for path in loose])
+        remedy = f"keep it to yourself: `chmod -R go= {home}`"
+        yield Check("base folder", "warning", f"others than you can read or enter {listed}", remedy)
+    else:
+        yield Check("base folder", "ok", f"`{home}` is yours alone")
+
+
+def _space(settings: Settings) -> Iterator[Check]:
+    place = next((folder for folder in (settings.home, *settings.home.parents) if folder.is_dir()), None)
+    if place is None:
+        return
+    free = shutil.disk_usage(place).free
+    message = f"{free // 1024**2:,} MiB are free where `{settings.home}` is kept"
+    if free < LITTLE_SPACE_BYTES:
+        yield Check("disk", "warning", message, "free some space, or set CPF_HOME to a folder elsewhere")
+    else:
+        yield Check("disk", "ok", message)
+
+
+def _store(settings: Settings) -> Iterator[Check]:
+    from checkpointflow.stores.sqlite.checkup import left_aside, sort_of
+
+    home = settings.home
+    try:
+        sort = sort_of(home)
+    except PersistenceError as error:
+        yield _of_error("store", error)
+        return
+    aside = left_aside(home)
+    if aside:
+        files = _listed([f"`{path}`" for path in aside])
+        yield Check("1.x store", "ok", f"runs of checkpointflow 1.x were put aside in {files}, for that version alone")
+    if sort == "missing":
+        yield Check("store", "ok", "there are no runs yet")
+    elif sort == "old":
+        remedy = "nothing has to be done; to keep both versions apart, set CPF_HOME to another folder"
+        message = f"`{home / 'runs.db'}` is a store of checkpointflow 1.x; the next run renames it to `runs-1.x.db`"
+        yield Check("1.x store", "warning", message, remedy)
+    else:
+        yield from _guarded("store", lambda: _sound(settings))
+
+
+def _sound(settings: Settings) -> Iterator[Check]:
+    from checkpointflow.clock import SystemClock
+    from checkpointflow.stores import open_store
+    from checkpointflow.stores.sqlite.checkup import faults
+
+    open_store(settings.home, clock=SystemClock(), durability=settings.durability).close()
+    wrong = faults(settings.home)
+    path = settings.home / "runs.db"
+    if wrong:
+        remedy = "restore it from a copy, or move it away to begin anew"
+        yield Check("store", "error", f"`{path}` is damaged: {'; '.join(wrong)[:300]}", remedy)
+        return
+    yield Check("store", "ok", f"`{path}` is sound")
+    if settings.durability == "power":
+        yield Check("durability", "ok", "`power`: what is recorded survives a power loss")
+    else:
+        message = "`process`: a power loss may take the last moments of a run back; crashes of processes do not"
+        yield Check("durability", "ok", f"{message} (CPF_DURABILITY)")
+
+
+# -- what is kept in it ----------------------------------------------------------------------------
+
+
+def _runs(door: Door) -> Iterator[Check]:
+    client = door.client()
+    held, _ = client.runs(status="running", limit=1000)
+    shown = [f"`{view.run_id}` by process {view.holder.pid} on `{view.holder.host}`" for view in held if view.holder]
+    yield Check("holders", "ok", f"driven now: {_listed(shown)}" if shown else "no run is driven now")
+    left, _ = client.runs(status="interrupted", limit=1000)
+    if left:
+        listed = _listed([f"`{view.run_id}`" for view in left])
+        remedy = f"go on with each: `cpf resume --run-id {left[0].run_id}`"
+        yield Check("interrupted runs", "warning", f"nobody drives {listed}", remedy)
+    due = client.due()
+    if due:
+        listed = _listed([f"`{wait.step_key}` of `{wait.run_id}`" for wait in due])
+        remedy = f"time fires when somebody drives: `cpf resume --run-id {due[0].run_id}`"
+        yield Check("due timers", "warning", f"the time has come for {listed}", remedy)
+    else:
+        yield Check("due timers", "ok", "no timer is due")
+    yield from _leftovers(door)
+
+
+def _leftovers(door: Door) -> Iterator[Check]:
+    """Folders whose run is gone."""
+    client, folder = door.client(), door.settings.home / "runs"
+    names = [path for path in sorted(folder.iterdir()) if path.is_dir()] if folder.is_dir() else []
+    lost = [path for path in names if not client.has(path.name)]
+    if lost:
+        remedy = "remove them; nothing refers to them any more"
+        yield Check(
+            "files", "warning", f"these folders belong to no run: {_listed([f'`{path}`' for path in lost])}", remedy
+        )
+
+
+def _listed(texts: list[str]) -> str:
+    more = f" and {len(texts) - _LISTED} more" if len(texts) > _LISTED else ""
+    return ", ".join(texts[:_LISTED]) + more
+
+
+__all__ = ["Check", "all_checks"]
