@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from checkpointflow.errors import PersistenceError
+from checkpointflow.errors import CheckpointflowError, PersistenceError
 from checkpointflow.values import JsonObject
 
 if TYPE_CHECKING:
     from checkpointflow.cli.door import Door
+    from checkpointflow.cli.flows import Flow
     from checkpointflow.config import Settings
 
 Status: TypeAlias = Literal["ok", "warning", "error"]
@@ -110,28 +111,36 @@ def _shells(settings: Settings) -> Iterator[Check]:
 
 
 def _programs(settings: Settings) -> Iterator[Check]:
-    """The programs that the workflows of this place name."""
+    """The workflows of this place, and the programs that they name."""
     from checkpointflow.cli import flows
-    from checkpointflow.errors import CheckpointflowError
-    from checkpointflow.frontends.document.plan import missing_programs
 
-    path, missing, bad, count = settings.environment.get("PATH"), dict[str, str](), list[str](), 0
-    for flow in flows.found(settings):
-        count += 1
-        try:
-            document = flow.load().document
-        except CheckpointflowError:
-            bad.append(str(flow.file))
-            continue
-        missing |= dict.fromkeys(missing_programs(document, path=path), document.id)
+    found = flows.found(settings)
+    if not found:
+        return
+    bad, missing = _lacking(found, settings.environment.get("PATH"))
     if bad:
-        listed = _listed(bad)
-        yield Check("workflows", "warning", f"these cannot be run: {listed}", "`cpf flows` shows what is wrong")
-    elif count:
-        yield Check("workflows", "ok", f"{count} can be run by their id (`cpf flows`)")
+        remedy = "`cpf flows` shows what is wrong"
+        yield Check("workflows", "warning", f"these cannot be run: {_listed(bad)}", remedy)
+    else:
+        yield Check("workflows", "ok", f"{len(found)} can be run by their id (`cpf flows`)")
     if missing:
         listed = _listed([f"`{name}` (for `{flow}`)" for name, flow in missing.items()])
         yield Check("programs", "warning", f"not found: {listed}", "install them, or put them on the PATH")
+
+
+def _lacking(found: list[Flow], path: str | None) -> tuple[list[str], dict[str, str]]:
+    """Return the files that cannot be run, and the programs that the others lack, each with whose it is."""
+    from checkpointflow.frontends.document.plan import missing_programs
+
+    bad, missing = list[str](), dict[str, str]()
+    for flow in found:
+        try:
+            document = flow.load().document
+        except CheckpointflowError:
+            bad.append(f"`{flow.file}`")
+        else:
+            missing |= dict.fromkeys(missing_programs(document, path=path), document.id)
+    return bad, missing
 
 
 # -- the base folder -------------------------------------------------------------------------------
