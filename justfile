@@ -1,6 +1,6 @@
 # The front door: `just` runs every check. Tools come from the repository's own .venv (scripts/setup).
 
-export PATH := justfile_directory() / ".venv/bin:" + env("PATH")
+export PATH := justfile_directory() / ".venv" / (if os_family() == "windows" { "Scripts;" } else { "bin:" }) + env("PATH")
 
 # format, lint, types, layers, tests
 all: format lint types layers test
@@ -26,6 +26,10 @@ layers:
 # the whole test run; arguments go to pytest
 test *ARGS:
     pytest -n auto {{ ARGS }}
+
+# the wheel, built and tried in an environment that holds nothing else
+smoke:
+    python scripts/smoke.py
 
 # crashes of real processes, and of every append of every example
 crash *ARGS:
