@@ -8,7 +8,7 @@ from cli.documents import FAILING, GATE
 from cli.program import Program
 from cli.test_loading import DOCUMENTS, loaded
 
-ENGINE = {"checkpointflow.client", "checkpointflow.kernel.engine", "checkpointflow.kernel.effects", "asyncio"}
+ENGINE = {"checkpointflow.client", "checkpointflow.kernel.engine", "checkpointflow.kernel.passes", "asyncio"}
 STORE = {"apsw", "checkpointflow.stores.sqlite"}
 
 
