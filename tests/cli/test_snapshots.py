@@ -29,6 +29,9 @@ CASES = {
     "status": ("status", "--run-id", "known-run"),
     "runs": ("runs",),
     "waits": ("waits",),
+    "flows": ("flows",),
+    "flows-detail": ("flows", "--detail", "gate"),
+    "delete-refused": ("delete", "--run-id", "known-run"),
     "usage": ("runn",),
 }
 
@@ -45,6 +48,9 @@ def test_every_snapshot_is_of_a_command() -> None:
 def taken(cpf: Program, name: str) -> str:
     for file, text in {"gate": GATE, "sleeping": SLEEPING, "failing": FAILING, "warned": WARNED}.items():
         cpf.write(f"{file}.yaml", text)
+    (cpf.cwd / ".checkpointflow").mkdir()
+    cpf.write(".checkpointflow/gate.yaml", GATE)
+    cpf.write(".checkpointflow/broken.yaml", "a: [")
     cpf("run", "-f", "gate.yaml", "--run-id", "known-run")
     answer = cpf(*CASES[name])
     assert answer.envelope
