@@ -216,3 +216,15 @@ def test_a_run_that_is_driven_is_not_deleted(cpf: Program) -> None:
     cpf.here("cancel", "--run-id", "slow-1", "--reason", "over")
     process.communicate(timeout=60)
     assert cpf.here("delete", "--run-id", "slow-1").exit_code == 0
+
+
+def test_files_that_cannot_be_removed_are_named_and_the_run_is_gone(cpf: Program) -> None:
+    cpf.write("failing.yaml", FAILING)
+    cpf.here("run", "-f", "failing.yaml", "--run-id", "failing-1")
+    folder = cpf.home / "runs" / "failing-1"
+    folder.rename(cpf.home / "elsewhere")
+    folder.symlink_to(cpf.home / "elsewhere")  # which is not followed
+    refused = cpf.here("delete", "--run-id", "failing-1").envelope
+    assert (refused["exit_code"], str(folder) in refused["error"]["message"]) == (60, True)
+    assert cpf.here("runs").envelope["runs"] == []
+    assert any((cpf.home / "elsewhere").rglob("*.txt"))
