@@ -24,6 +24,7 @@ from checkpointflow.errors import (
     RunNotFailedError,
     RunNotFoundError,
     RunNotWaitingError,
+    RunPausedError,
     RunSettledError,
     SecretMissingError,
     StepNotInDoubtError,
@@ -162,11 +163,14 @@ class Client:
             InputError: the input does not fit the workflow's schema; nothing was started.
             SecretMissingError: it needs a secret that is missing here; nothing was started.
             RunExistsError: the run id is taken by another run.
+            RunPausedError: the run that has the id is paused.
         """
         run, hold = self._begun(loaded, run_input, run_id, labels or {}, is_held=True)
         if hold is not None:
             return self._drive(run, hold)
         view = self._view(run)
+        if view.status == "paused":
+            raise RunPausedError(f"run `{run}` is paused; `cpf resume --run-id {run}` goes on with it", run_id=run)
         return self._drive(run) if view.status in ("running", "interrupted", "waiting") else view
 
     def start(
@@ -209,12 +213,15 @@ class Client:
         if event is None and wait is None:
             if has_payload:
                 raise UsageError("an input was given without an event; name it with `--event`")
-            self._refuse_settled(self._store.head(run))
+            head = self._store.head(run)
+            if head.status == "completed":
+                return Receipt(run=self.get(run), driven=False)
+            self._refuse_settled(head)
             return Receipt(run=self._drive(run) if follow else self.get(run), driven=follow)
         if self._was_here(run, event_id):
             return Receipt(run=self.get(run), duplicate=True, driven=False)
         answered = self._wait_to_answer(run, event, wait)
-        delivery = self._answer(answered, payload if has_payload else {}, event_id)
+        delivery = self._answer(answered, payload if has_payload else {}, event_id, drive_late=follow)
         if delivery.outcome == "duplicate":
             return Receipt(run=self.get(run), duplicate=True, driven=False)
         return Receipt(run=self._drive(run) if follow else self.get(run), driven=follow)
@@ -675,32 +682,45 @@ class Client:
     def _nothing_fits(self, run_id: RunId, event: str | None, wait: str | None) -> Exception:
         head = self._store.head(run_id)
         open_waits = [one for one in self._store.waits(run_id) if one.kind == "external_event"]
-        if head.is_settled or not open_waits:
-            return self._not_waiting(run_id, event, head)
+        answers = self._answers_before(run_id, event, wait)
+        if head.is_settled or not open_waits or answers:
+            return self._not_waiting(run_id, head, answers)
         names = ", ".join(f"`{one.event_name}` ({one.wait_id})" for one in open_waits)
         asked = f"`{event}`" if event is not None else f"wait `{wait}`"
         return EventMismatchError(f"run `{run_id}` does not wait for {asked} but for {names}", run_id=run_id)
 
-    def _not_waiting(self, run_id: RunId, event: str | None, head: RunHead) -> RunNotWaitingError:
-        before = [
-            one for one in self._store.messages(run_id) if one.name == event and one.state in ("taken", "accepted")
+    def _answers_before(self, run_id: RunId, event: str | None, wait: str | None) -> list[Message]:
+        """Return the answers that were given to what somebody tries to answer again."""
+        return [
+            one
+            for one in self._store.messages(run_id)
+            if one.kind == "event" and one.state in ("taken", "accepted")
+            if (wait is None and one.name == event) or (wait is not None and one.wait_id == wait)
         ]
-        who = _answered_by(before[-1]) if before else ""
-        status = status_of(head, self._store.holder_of(run_id))
-        return RunNotWaitingError(f"run `{run_id}` is {status} and waits for no event{who}", run_id=run_id)
 
-    def _answer(self, wait: OpenWait, payload: JsonValue, event_id: str | None) -> Delivery:
-        """Have an answer accepted, or say why it is not."""
+    def _not_waiting(self, run_id: RunId, head: RunHead, answers: list[Message]) -> RunNotWaitingError:
+        status = status_of(head, self._store.holder_of(run_id))
+        about = f"waits for this no more{_answered_by(answers[-1])}" if answers else "waits for no event"
+        details = _answer_details(answers[-1] if answers else None)
+        return RunNotWaitingError(f"run `{run_id}` is {status} and {about}", details=details, run_id=run_id)
+
+    def _answer(
+        self, wait: OpenWait, payload: JsonValue, event_id: str | None, *, drive_late: bool = False
+    ) -> Delivery:
+        """Have an answer accepted, or say why it is not; with `drive_late` one that is too late fires the deadline."""
         self._check_payload(wait, payload)
         message = self._message(wait.run_id, "event", str(wait.event_name), payload, event_id, wait.wait_id)
         delivery = self._store.answer(message)
         if delivery.outcome in ("accepted", "duplicate"):
             return delivery
         if delivery.outcome == "late":
-            self._drive(wait.run_id)
+            if drive_late:
+                self._drive(wait.run_id)
             due = clocks.to_text(wait.due_at) if wait.due_at is not None else ""
             raise RunNotWaitingError(
-                f"the deadline of `{wait.event_name}` passed at {due}, so the answer came too late", run_id=wait.run_id
+                f"the deadline of `{wait.event_name}` passed at {due}, so the answer came too late",
+                hint=None if drive_late else f"`cpf resume --run-id {wait.run_id}` goes on from there",
+                run_id=wait.run_id,
             )
         who = _answered_by(delivery.message) if delivery.message is not None else ""
         raise RunNotWaitingError(

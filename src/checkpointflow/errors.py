@@ -160,6 +160,12 @@ class RunSettledError(RunError):
     code = "ERR_RUN_SETTLED"
 
 
+class RunPausedError(RunError):
+    """The run was paused; it goes on when somebody resumes it."""
+
+    code = "ERR_RUN_PAUSED"
+
+
 class RunNotFailedError(RunError):
     """Only a failed run can be retried."""
 

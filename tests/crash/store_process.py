@@ -7,6 +7,7 @@ import os
 import resource
 import signal
 import sys
+import urllib.parse  # noqa: F401 - found while the modules can still be read: a test gives its rights away
 from collections.abc import Callable
 from pathlib import Path
 

@@ -140,7 +140,7 @@ class Door:
         self.quiet = "--quiet" in loose or "-q" in loose
         self._words = [word for word in loose if word not in {"--debug", "--quiet", "-q"}] + argv[end:]
         self.command = ""
-        self.form: Form = "json"
+        self.form: Form = "ndjson" if "ndjson" in loose else "json"
         self.file: str | None = None
         self.actor: str | None = None
         self.run_id: str | None = None

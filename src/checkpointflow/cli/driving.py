@@ -8,7 +8,7 @@ from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from checkpointflow.cli import shapes, streams
 from checkpointflow.cli.envelope import Envelope, shown
@@ -104,23 +104,18 @@ def _stream(entries: Sequence[AnyEntry], position: int) -> None:
 
 @contextmanager
 def _pausing(interrupt: Interrupt, door: Door) -> Iterator[None]:
-    """Have the first signal pause the run, and a second one end the command as it always does."""
+    """Have signals pause the run; further ones change nothing, since a command that resists is killed soon anyway."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before: dict[signal.Signals, Any] = {}
-
-    def restore() -> None:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
     def pause(_number: int, _frame: FrameType | None) -> None:
-        restore()
         interrupt.ask(door.settings.actor)
 
-    before.update({number: signal.signal(number, pause) for number in numbers})
+    before = {number: signal.signal(number, pause) for number in numbers}
     try:
         yield
     finally:
-        restore()
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import shutil
 from collections.abc import Iterator
 
@@ -13,6 +15,15 @@ from checkpointflow.values import JsonObject, JsonValue
 
 _TELLING = ("command", "argv", "method", "url", "call", "workflow_ref")
 """The fields that say what a step does."""
+_PLAIN = re.compile(r"[A-Za-z0-9_.+/-]+")
+_BEFORE_COMMANDS = frozenset({"then", "do", "else", "if", "elif", "while", "until", "!", "{"})
+_SHELL_WORDS = _BEFORE_COMMANDS | {
+    "alias", "bg", "break", "builtin", "case", "cd", "command", "continue", "declare", "done", "echo", "esac",
+    "eval", "exec", "exit", "export", "false", "fg", "fi", "for", "function", "getopts", "hash", "in", "jobs",
+    "kill", "let", "local", "printf", "pwd", "read", "readonly", "return", "select", "set", "shift", "source",
+    "test", "time", "times", "trap", "true", "type", "typeset", "ulimit", "umask", "unalias", "unset", "wait",
+    ".", ":", "[",
+}  # fmt: skip
 
 
 def plan(document: Document, inputs: JsonValue, *, path: str | None, missing_secrets: list[JsonObject]) -> JsonObject:
@@ -22,7 +33,9 @@ def plan(document: Document, inputs: JsonValue, *, path: str | None, missing_sec
     `runs` of a step is `yes`, `no` or `depends`: on what only the run will know.
     """
     steps = list(_steps(document, inputs, ()))
-    waits: list[JsonValue] = [_wait(step) for step in document.all_steps() if step.kind == "await_event"]
+    waits: list[JsonValue] = [
+        _wait(step) for one in _documents(document) for step in one.all_steps() if step.kind == "await_event"
+    ]
     programs: list[JsonValue] = [
         {"program": name, "found": found} for name in _programs(document) for found in [shutil.which(name, path=path)]
     ]
@@ -68,23 +81,51 @@ def _runs(step: Step, scopes: Scopes, inputs: JsonValue) -> str:
         return "depends"
 
 
+def _documents(document: Document) -> list[Document]:
+    """Return a document and those that it names, each once."""
+    return [document, *(one for one in document.library.values() if one is not document)]
+
+
 def _wait(step: Step) -> JsonObject:
     known = ("event_name", "audience", "prompt", "input_schema", "timeout_seconds")
     return {"step_id": step.id} | {name: step.fields[name] for name in known if name in step.fields}
 
 
 def _programs(document: Document) -> list[str]:
-    """Return the programs that are named as such: shells, and first words of `argv`."""
+    """Return the programs that are named as such: shells, first words of `argv`, and of the commands in a text."""
     found: dict[str, None] = {}
-    for one in [document, *document.library.values()]:
+    for one in _documents(document):
         for step in one.all_steps():
             if step.kind == "cli":
-                found[_program(one, step)] = None
+                found.update(dict.fromkeys(_named(one, step)))
     return [name for name in found if name and "${" not in name]
 
 
-def _program(document: Document, step: Step) -> str:
+def _named(document: Document, step: Step) -> list[str]:
     argv = step.fields.get("argv")
     if isinstance(argv, list):
-        return str(argv[0])
-    return str(step.fields.get("shell") or document.defaults.get("shell") or "sh")
+        return [str(argv[0])]
+    shell = str(step.fields.get("shell") or document.defaults.get("shell") or "sh")
+    command = step.fields.get("command")
+    texts = command if isinstance(command, list) else [command]
+    reads = shell in ("sh", "bash")
+    return [shell, *(word for text in texts if reads for word in _command_words(str(text)))]
+
+
+def _command_words(text: str) -> list[str]:
+    """Return the first words of the simple commands at the beginning of a shell's text, as far as they are plain.
+
+    A hint for people, so it stops where reading takes a whole shell: at here-documents, functions and quotes that
+    do not close.
+    """
+    lexer = shlex.shlex(text.partition("<<")[0], posix=True, punctuation_chars=True)
+    found: list[str] = []
+    is_first = True
+    try:
+        for word in lexer:
+            if is_first and _PLAIN.fullmatch(word) and word not in _SHELL_WORDS:
+                found.append(word)
+            is_first = set(word) <= set(";&|") or word in _BEFORE_COMMANDS
+    except ValueError:
+        return found
+    return [] if "(" in text else found
