@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import os
 import threading
+import traceback
 from io import FileIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from checkpointflow import steps
 from checkpointflow.errors import SecretUnavailableError, StepFailedError, StepOutputError
-from checkpointflow.kernel.effects import EffectStopped, StepContext, Stop
+from checkpointflow.kernel.effects import EffectStopped, OutcomeLost, StepContext, Stop
 from checkpointflow.kernel.ids import RunId, StepKey
 from checkpointflow.kernel.run import Origin, StepCall, StepResult
 from checkpointflow.steps import make_perform
-from checkpointflow.steps.base import StepSettings, output_paths
+from checkpointflow.steps.base import StepKind, StepSettings, output_paths
 from checkpointflow.steps.masking import MaskedStream
 from checkpointflow.steps.outputs import OutputFile
 from checkpointflow.steps.pumps import Pump
@@ -185,6 +187,53 @@ def test_what_is_left_running_does_not_hold_the_step_up(place: Place) -> None:
     result = place.perform(AT, command='sleep 600 & echo $! > pid; echo "$T done"', **ENV)
     assert result.details["stdout"] == "*** done\n"
     os.kill(int((place.cwd / "pid").read_text()), 9)
+
+
+def test_all_that_a_command_has_printed_when_it_ends_is_in_the_file_whoever_still_holds_the_pipe(
+    tmp_path: Path,
+) -> None:
+    pump = Pump(FileIO(tmp_path / "out", "wb"), MaskedStream({b"secret": "s"}))
+    with FileIO(os.dup(pump.write_end.fileno()), "wb") as left_behind:
+        left_behind.write(b"a secret b" * 1000 + b"sec")
+        pump._ring.close()  # the command has ended before anything was read
+        pump.start()
+        assert pump.finish() is None
+    assert (tmp_path / "out").read_bytes() == b"a *** b" * 1000 + b"sec"
+
+
+class Careless:
+    """A kind that fails with an error in which its secret stands, raised from another such error."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def run(self, call: StepCall, *_rest: object) -> StepResult:
+        assert call.arguments == {"t": SECRET}
+        raise self.error from ValueError(SECRET)
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (StepFailedError(f"no {SECRET}", details={"a": [SECRET]}, hint=f"try {SECRET}"), "no ***"),
+        (OutcomeLost(f"lost {SECRET}"), "lost ***"),
+        (OSError(5, SECRET), "OSError: [Errno 5] ***"),
+        (KeyError(SECRET), "KeyError: '***'"),
+        (EffectStopped(), ""),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_whatever_a_kind_raises_shows_no_secret(
+    place: Place, monkeypatch: pytest.MonkeyPatch, error: Exception, told: str
+) -> None:
+    kind = StepKind("cli", "fails", Careless(error).run)
+    monkeypatch.setattr(steps, "KINDS", {"cli": kind})
+    with pytest.raises(Exception) as caught:
+        place.perform(["t"], t=HERE)
+    assert str(caught.value) == told
+    assert SECRET not in "".join(traceback.format_exception(caught.value))
+    if isinstance(caught.value, StepFailedError):
+        assert (caught.value.message, caught.value.details, caught.value.hint) == (told, {"a": ["***"]}, "try ***")
 
 
 def test_a_file_that_takes_no_more_is_reported_and_the_command_is_not_held_up() -> None:

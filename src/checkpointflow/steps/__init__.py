@@ -64,8 +64,9 @@ def make_perform(settings: StepSettings) -> Perform:
             if call.outputs is not None:
                 _check_output(result, call.outputs, context)
         except Exception as error:
-            unveiled.mask(error)
-            raise
+            if not unveiled.settings.hidden:
+                raise
+            raise unveiled.masked(error) from None
         return result
 
     return perform

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Any, cast
 from urllib.parse import quote
 
 from checkpointflow.errors import CheckpointflowError, SecretUnavailableError, StepOutputError
-from checkpointflow.kernel.effects import StepContext
+from checkpointflow.kernel.effects import EffectStopped, OutcomeLost, StepContext
 from checkpointflow.kernel.run import StepCall, StepResult
 from checkpointflow.steps.base import StepSettings
 from checkpointflow.steps.masking import SHORTEST, Hidden
@@ -115,17 +115,26 @@ class Unveiled:
             raise secret_in_output(names, context)
         return StepResult(result.output, hidden.masked_object(result.details))
 
-    def mask(self, error: Exception) -> None:
-        """Put `***` for every secret in an error, and let go of what is chained to it, which could hold one too."""
-        hidden = self.settings.hidden
-        if not hidden:
-            return
+    def masked(self, error: Exception) -> Exception:
+        """Return an error with `***` for every secret, to be raised in its place and from nothing.
+
+        What is no error of ours may keep texts anywhere in it, so only its own sentence is kept.
+        """
+        hide = self.settings.hidden.text
         if isinstance(error, CheckpointflowError):
-            error.message = hidden.text(error.message)
-            error.details = hidden.masked_object(error.details)
-            error.hint = None if error.hint is None else hidden.text(error.hint)
-        error.args = tuple(hidden.text(str(item)) for item in error.args)
-        error.__cause__, error.__suppress_context__ = None, True
+            error.message = hide(error.message)
+            error.details = self.settings.hidden.masked_object(error.details)
+            error.hint = None if error.hint is None else hide(error.hint)
+            error.args = (error.message,)
+            return error
+        if isinstance(error, EffectStopped):
+            return error
+        masked = OutcomeLost(hide(str(error))) if isinstance(error, OutcomeLost) else _defect(error, hide)
+        return masked.with_traceback(error.__traceback__)
+
+
+def _defect(error: Exception, hide: Callable[[str], str]) -> Exception:
+    return RuntimeError(hide(f"{type(error).__name__}: {error}"))
 
 
 def secret_in_output(names: Iterable[str], context: StepContext) -> StepOutputError:
