@@ -169,8 +169,6 @@ class Client:
         if hold is not None:
             return self._drive(run, hold)
         view = self._view(run)
-        if view.status == "paused":
-            raise RunPausedError(f"run `{run}` is paused; `cpf resume --run-id {run}` goes on with it", run_id=run)
         return self._drive(run) if view.status in ("running", "interrupted", "waiting") else view
 
     def start(
@@ -644,6 +642,10 @@ class Client:
                 f"run `{run_id}` exists already, with another input or workflow; choose another id", run_id=run_id
             )
         self._on_created(run_id)
+        if self._view(run_id).status == "paused":
+            raise RunPausedError(
+                f"run `{run_id}` is paused; `cpf resume --run-id {run_id}` goes on with it", run_id=run_id
+            )
         return True
 
     # -- inside: answering -----------------------------------------------------------------------

@@ -505,3 +505,9 @@ def test_status_codes_are_known_to_expressions() -> None:
 def test_every_fault_says_where_it_stands() -> None:
     (fault,) = faults(parse_template("https://x.test/${inputs.a}/b#c", Scope(roots={"inputs": None})))
     assert (fault.offset, fault.is_error) == ("https://x.test/${inputs.a}/b#c".index("#"), False)
+
+
+def test_a_list_as_body_is_what_is_sent_and_no_list_of_steps(tmp_path: Path, server: LocalServer) -> None:
+    server.answers["/"] = as_json({})
+    called(tmp_path, server.url, "method: PUT", "body: [{id: '${inputs.x}', kind: cli}, 2]", x="a")
+    assert json.loads(server.seen[0].body) == [{"id": "a", "kind": "cli"}, 2]

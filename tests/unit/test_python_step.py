@@ -314,3 +314,20 @@ def test_a_secret_shows_in_no_message_and_no_traceback(place: Place) -> None:
 def test_a_secret_in_a_result_fails_the_step(place: Place) -> None:
     with pytest.raises(StepOutputError, match="the output of step `check` holds the secret `token`"):
         secret_call(place, "def f(t, look_alike): return {'x': [f'<{t}>']}")
+
+
+@pytest.mark.parametrize("before", [0, 3900, 3995, 65_000, 1024 * 1024 - 5])
+def test_no_half_of_a_secret_is_left_where_texts_are_cut(place: Place, before: int) -> None:
+    source = f"def f(t, look_alike): raise ValueError('x' * {before} + t + 'y' * 70_000)"
+    with pytest.raises(StepFailedError) as caught:
+        secret_call(place, source)
+    trace = Path(str(caught.value.details["traceback_path"])).read_text()
+    assert not [part for part in ("open", "same", "esame") if part in caught.value.message + trace]
+    with pytest.raises(StepOutputError) as refused:
+        secret_call(place, f"def f(t, look_alike): return {{'x' * {before} + t: {{1}}}}")
+    assert not [part for part in ("open", "same", "esame") if part in refused.value.message]
+
+
+def test_an_exception_with_half_of_a_surrogate_pair_is_told(place: Place) -> None:
+    error = place.failure(source="def f(): raise ValueError('a\\ud800b')")
+    assert error.message.endswith("raised ValueError: a\\ud800b")

@@ -192,7 +192,7 @@ def test_what_is_left_running_does_not_hold_the_step_up(place: Place) -> None:
 def test_all_that_a_command_has_printed_when_it_ends_is_in_the_file_whoever_still_holds_the_pipe(
     tmp_path: Path,
 ) -> None:
-    pump = Pump(FileIO(tmp_path / "out", "wb"), MaskedStream({b"secret": "s"}))
+    pump = Pump(OutputFile(FileIO(tmp_path / "out", "wb"), MaskedStream({b"secret": "s"})))
     with FileIO(os.dup(pump.write_end.fileno()), "wb") as left_behind:
         left_behind.write(b"a secret b" * 1000 + b"sec")
         pump._ring.close()  # the command has ended before anything was read

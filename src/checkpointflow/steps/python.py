@@ -18,6 +18,8 @@ from checkpointflow.values import JsonObject, JsonValue, dump
 
 _CHILD = Path(__file__).with_name("python_child.py")
 _LARGEST = 8 * 1024 * 1024
+_LONGEST_MESSAGE = 4000
+_LONGEST_TRACEBACK = 64 * 1024
 
 
 def run(call: StepCall, context: StepContext, stop: Stop, settings: StepSettings) -> StepResult:
@@ -162,7 +164,8 @@ class _Ended:
         if isinstance(exception, dict):
             raise self._raised(exception)
         if "misfit" in outcome:
-            raise self._misfit(f"returned what is no JSON: {outcome['misfit']}; return texts, numbers, lists, objects")
+            why = self._shown(outcome["misfit"])[:_LONGEST_MESSAGE]
+            raise self._misfit(f"returned what is no JSON: {why}; return texts, numbers, lists, objects")
         if "value" not in outcome:
             raise self._died("before the function had returned")
         if self.printed.exit_code != 0:
@@ -180,13 +183,18 @@ class _Ended:
     def _raised(self, exception: JsonObject) -> StepFailedError:
         names = cast("list[str]", exception["names"])
         path = self.printed.stderr_path.with_suffix(".traceback.txt")
-        with OutputFile(new_file(path), self.settings.hidden.stream()) as file:
-            file.write(str(exception["traceback"]).encode("utf-8", "backslashreplace"))
+        with OutputFile(new_file(path), None) as file:
+            file.write(self._shown(exception["traceback"])[-_LONGEST_TRACEBACK:].encode())
         details: JsonObject = {"exceptions": list(names), "traceback_path": str(path)}
-        message = f"step `{self.printed.key}`: `{self.call}` raised {names[0]}: {exception['message']}"
+        told = self._shown(exception["message"])[:_LONGEST_MESSAGE]
+        message = f"step `{self.printed.key}`: `{self.call}` raised {names[0]}: {told}"
         is_missing = "ModuleNotFoundError" in names
         hint = "modules are looked up in the document's folder, in the run's working folder, then where Python looks"
         return StepFailedError(message, details=details, hint=hint if is_missing else None, step_key=self.printed.key)
+
+    def _shown(self, text: JsonValue) -> str:
+        """Return a text masked; only then may it be cut, or half of a secret could be left."""
+        return self.settings.hidden.text(str(text))
 
     def _misfit(self, fact: str) -> StepOutputError:
         return StepOutputError(f"`{self.call}` of step `{self.printed.key}` {fact}", step_key=self.printed.key)

@@ -17,8 +17,8 @@ from importlib import import_module
 from typing import Any
 
 _DEEPEST = 200
-_LONGEST_MESSAGE = 4000
-_LONGEST_TRACEBACK = 64 * 1024
+_LONGEST = 1024 * 1024
+"""Texts are cut by the parent, once secrets are masked; a secret that this cuts in two is out of its sight."""
 
 
 class _NoJson(Exception):  # noqa: N818 - a finding, told to the parent
@@ -64,7 +64,7 @@ def _outcome(request: Mapping[str, Any]) -> bytes:
         _check(value, "result", 0)
         return _encoded({"value": value})
     except (_NoJson, ValueError, RecursionError) as error:
-        return _encoded({"misfit": str(error) or type(error).__name__})
+        return _encoded({"misfit": _plain(str(error) or type(error).__name__)[:_LONGEST]})
 
 
 def _function(call: str) -> Callable[..., Any]:
@@ -88,11 +88,11 @@ def _check(value: object, where: str, depth: int) -> None:
         if not math.isfinite(value):
             raise _NoJson(f"`{where}` is {value}, which JSON cannot hold")
     elif depth >= _DEEPEST:
-        raise _NoJson(f"`{where[:200]}` is nested more than {_DEEPEST} levels deep")
+        raise _NoJson(f"`{where}` is nested more than {_DEEPEST} levels deep")
     elif isinstance(value, dict):
         for key, item in value.items():
             if not isinstance(key, str):
-                raise _NoJson(f"`{where}` has the key {key!r:.100}, and keys of JSON objects are text")
+                raise _NoJson(f"`{where}` has the key {key!r}, and keys of JSON objects are text")
             _check(item, f"{where}.{key}", depth + 1)
     elif isinstance(value, list | tuple):
         for index, item in enumerate(value):
@@ -108,9 +108,14 @@ def _told(error: BaseException) -> dict[str, Any]:
         message = f"(its text cannot be had: {type(other).__name__})"
     return {
         "names": _names(type(error)),
-        "message": message[:_LONGEST_MESSAGE],
-        "traceback": "".join(_lines(error))[-_LONGEST_TRACEBACK:],
+        "message": _plain(message)[:_LONGEST],
+        "traceback": _plain("".join(_lines(error)))[-_LONGEST:],
     }
+
+
+def _plain(text: str) -> str:
+    """Return a text without halves of surrogate pairs, which nothing could keep."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _names(cls: type) -> list[str]:
