@@ -78,5 +78,5 @@ def test_a_plan_names_the_programs_of_every_command_that_it_can_read() -> None:
         """{id: b, kind: cli, command: [nosuch6 x, "echo 'a; quoted'"]}""",
         "{id: c, kind: cli, argv: [nosuch7]}",
     ).document
-    missing = plan(document, {}, path="/nowhere")["missing_programs"]
+    missing = plan(document, {}, path="/nowhere", missing_secrets=[])["missing_programs"]
     assert missing == ["sh", "nosuch2", "nosuch3", "nosuch4", "nosuch5", "nosuch6", "nosuch7"]

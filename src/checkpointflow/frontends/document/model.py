@@ -198,7 +198,7 @@ def _step(fields: JsonObject, path: Path) -> Step:
 
 def _inner_lists(fields: JsonObject, path: Path) -> Mapping[str, tuple[Step, ...]]:
     lists: dict[str, tuple[Step, ...]] = {}
-    if "body" in fields:
+    if "body" in fields and fields.get("kind") != "api":  # whose body is what is sent
         lists["body"] = _steps(fields["body"], (*path, "body"))
     for index, branch in enumerate(_list(fields.get("branches"))):
         if isinstance(branch, dict) and "steps" in branch:

@@ -96,7 +96,8 @@ def _check_step(step: JsonObject, at: Path, findings: Findings) -> None:
     schema = step_schema(str(step["kind"]))
     _report(check(step, schema), schema, step, at, findings)
     _check_schemas(step, ("outputs", "input_schema"), at, findings)
-    _check_steps(step.get("body"), (*at, "body"), findings)
+    if step["kind"] != "api":  # whose body is what is sent
+        _check_steps(step.get("body"), (*at, "body"), findings)
     branches = step.get("branches")
     for index, branch in enumerate(branches if isinstance(branches, list) else []):
         if isinstance(branch, dict):
