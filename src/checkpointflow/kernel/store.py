@@ -124,6 +124,30 @@ class HolderInfo:
     alive: bool
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Backoff:
+    """A run that could not be driven in a pool: how often in a row, why, and when to try again."""
+
+    run_id: RunId
+    pool: str
+    tries: int
+    next_try_at: datetime
+    error: JsonObject
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DriverInfo:
+    """Who drives whatever is due in a pool: a `worker` since an instant, or a `tick` at that instant."""
+
+    holder: HolderId
+    kind: Literal["worker", "tick"]
+    pool: str
+    host: str
+    pid: int
+    at: datetime
+    alive: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Commit:
     """The answer to a commit: whether it was written, and the messages that wait to be taken up.
@@ -253,6 +277,28 @@ class Store(Protocol):
             RunHeldError: somebody alive holds it.
             RunNotSettledError: it has not settled.
         """
+
+    def drivable(self, at: datetime, *, pool: str, limit: int) -> list[RunId]:
+        """Return runs that somebody should drive, those that have stood still longest first.
+
+        Those are runs that are interrupted, that have messages to take up, or of which a timer or deadline is due.
+        Left out are paused runs, those that somebody alive holds, and those put off in this pool until later.
+        """
+
+    def back_off(self, backoff: Backoff) -> None:
+        """Put a run off in a pool, in place of what was noted of both before."""
+
+    def forget_backoff(self, run_id: RunId, pool: str) -> None:
+        """Forget that a run was put off in a pool."""
+
+    def backoffs(self, run_id: RunId | None = None) -> list[Backoff]:
+        """Return what was put off, of one run or of all, the next to be tried first."""
+
+    def enroll(self, kind: Literal["worker", "tick"], pool: str, *, at: datetime) -> None:
+        """Note that this process drives what is due in a pool; of ticks in a pool the last is kept."""
+
+    def drivers(self) -> list[DriverInfo]:
+        """Return the workers that live, and the last tick of each pool."""
 
     def holder(self) -> HolderId:
         """Return this process's holder id, proving from now on that it lives."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import cast
+from typing import Any, Literal, cast
 
 from checkpointflow import clock
 from checkpointflow.clock import Clock
@@ -15,8 +15,10 @@ from checkpointflow.kernel import entries as e
 from checkpointflow.kernel.ids import HolderId, RunId
 from checkpointflow.kernel.store import (
     SETTLED,
+    Backoff,
     Commit,
     Delivery,
+    DriverInfo,
     Fits,
     Hold,
     HolderInfo,
@@ -30,7 +32,7 @@ from checkpointflow.kernel.store import (
 )
 from checkpointflow.stores import refusals
 from checkpointflow.stores.derived import head_of, take_kept, wait_effects
-from checkpointflow.stores.sqlite import deletion, inbox, locks, rows
+from checkpointflow.stores.sqlite import deletion, driving, inbox, locks, rows
 from checkpointflow.stores.sqlite.database import Database, Row, Transaction, Value
 from checkpointflow.stores.sqlite.holders import Holders
 from checkpointflow.stores.sqlite.opening import Opening
@@ -283,6 +285,56 @@ class SqliteStore:
                 raise refusals.not_settled(run_id)
             deletion.delete(transaction, run_id)
 
+    # -- what is due -------------------------------------------------------------------------------
+
+    def drivable(self, at: datetime, *, pool: str, limit: int) -> list[RunId]:
+        """See Store."""
+        found: list[RunId] = []
+        with self._database.reading() as transaction:
+            for run_id, hold in driving.drivable(transaction, at, pool):
+                info = self._info(hold)
+                if len(found) < limit and (info is None or not info.alive):
+                    found.append(run_id)
+        return found
+
+    def back_off(self, backoff: Backoff) -> None:
+        """See Store."""
+        with self._database.writing() as transaction:
+            driving.back_off(transaction, backoff)
+
+    def forget_backoff(self, run_id: RunId, pool: str) -> None:
+        """See Store."""
+        with self._database.writing() as transaction:
+            transaction.run("DELETE FROM backoffs WHERE run_id = ? AND pool = ?", run_id, pool)
+
+    def backoffs(self, run_id: RunId | None = None) -> list[Backoff]:
+        """See Store."""
+        with self._database.reading() as transaction:
+            return driving.backoffs(transaction, run_id)
+
+    def enroll(self, kind: Literal["worker", "tick"], pool: str, *, at: datetime) -> None:
+        """See Store."""
+        holder = self.holder()
+        with self._database.writing() as transaction:
+            for name, of_kind, *_ in driving.drivers(transaction):
+                if of_kind == "worker" and not self._lives(HolderId(cast(str, name))):
+                    transaction.run("DELETE FROM drivers WHERE kind = 'worker' AND holder = ?", name)
+            host, pid, now = self._who(at)
+            driving.enroll(transaction, (holder, kind, pool, host, pid, now))
+
+    def drivers(self) -> list[DriverInfo]:
+        """See Store."""
+        with self._database.reading() as transaction:
+            found = [self._driver(cast("tuple[Any, ...]", row)) for row in driving.drivers(transaction)]
+        return [one for one in found if one.alive or one.kind == "tick"]
+
+    def _driver(self, row: tuple[Any, ...]) -> DriverInfo:
+        holder, kind, pool, host, pid, at = row
+        alive = self._lives(HolderId(holder))
+        return DriverInfo(
+            holder=holder, kind=kind, pool=pool, host=host, pid=pid, at=rows.instant_from(at), alive=alive
+        )
+
     def holder(self) -> HolderId:
         """See Store."""
         with self._database.looking_at_holders() as holders:
@@ -300,11 +352,14 @@ class SqliteStore:
         if holder is None:
             return None
         name = HolderId(cast(str, holder))
-        with self._database.looking_at_holders() as holders:
-            alive = holders.is_alive(name)
+        alive = self._lives(name)
         return HolderInfo(
             holder=name, host=cast(str, host), pid=cast(int, pid), since=rows.instant_from(since), alive=alive
         )
+
+    def _lives(self, holder: HolderId) -> bool:
+        with self._database.looking_at_holders() as holders:
+            return holders.is_alive(holder)
 
     def _is_inherited(self, holder: HolderId) -> bool:
         with self._database.looking_at_holders() as holders:
