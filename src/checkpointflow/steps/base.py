@@ -21,7 +21,7 @@ GIVEN_VARIABLES: Mapping[str, str] = {
     "CPF_RUN_ID": "The run's id",
     "CPF_STEP_KEY": "The step's key",
     "CPF_ATTEMPT": "The number of the attempt, from 1",
-    "CPF_IDEMPOTENCY_KEY": "The same for all attempts of a step, and different for any two steps",
+    "CPF_IDEMPOTENCY_KEY": "The same for all attempts of a step; it changes when a failed run is retried",
 }
 """What every process of an attempt is told by its environment, in words."""
 

@@ -41,14 +41,14 @@ QUOTED_DOCUMENT = Advice(
 DELIMITER = Advice(
     "in the delimiter of a here-document",
     "write a fixed delimiter, or hand the text over with `stdin`",
-    "cat <<${…}\ntext\nEND\n",
+    "cat <<END${…}\ntext\nEND\n",
 )
 BACKSLASH = Advice(
     "after a backslash, which would take the quoting of the value away",
     "remove the backslash; a literal `${` is written `$${`",
     "echo \\${…}",
 )
-DOLLAR = Advice("directly after a `$`", "write a literal dollar sign as '$' in single quotes", "echo $? $$${…}")
+DOLLAR = Advice("directly after a `$`", "write a literal dollar sign as '$' in single quotes", "echo $${…}")
 EXTENDED_GLOB = Advice("in an extended pattern such as `@( )`", ENV, "ls @(${…}|other)")
 ARRAY = Advice("in an array assignment", f'write `set -- ${{…}}` and read "$@", or {SCRIPT}', "pages=(${…} other)")
 SUBSCRIPT = Advice("in an array subscript, which evaluates its text", SCRIPT, "pages[${…}]=home")
@@ -61,10 +61,13 @@ DUPLICATE = Advice(
 )
 
 PLACES = (
-    ARITHMETIC, CONDITIONAL, BACKTICKS, BRACES, ANSI_QUOTE, LOCALE_QUOTE, QUOTED_DOCUMENT, DELIMITER, BACKSLASH, DOLLAR,
+    ARITHMETIC, CONDITIONAL, BACKTICKS, BRACES, ANSI_QUOTE, LOCALE_QUOTE, QUOTED_DOCUMENT, DELIMITER, BACKSLASH,
     EXTENDED_GLOB, ARRAY, SUBSCRIPT, FUNCTION, LOOP_NAME, DUPLICATE,
 )  # fmt: skip
-"""All of them, save for the words of builtins, which `among_words_of` tells."""
+"""All that a document can write, save for the words of builtins, which `among_words_of` tells.
+
+`DOLLAR` is none of them: in a document `$${` is a literal `${`, so nothing stands directly after a `$`.
+"""
 
 
 def among_words_of(name: str) -> Advice:
@@ -88,9 +91,7 @@ SUBSCRIPT_ANYWHERE = Construct("an array subscript", SCRIPT, "echo $${PAGES[N]} 
 INDIRECT = Construct("an indirect expansion, `${{!NAME}}`", SCRIPT, "echo $${!NAME} ${…}")
 SUBSTRING = Construct("a substring whose place is computed, `${{NAME:…}}`", SCRIPT, "echo $${NAME:N} ${…}")
 PROMPT = Construct("`${{NAME@P}}`", SCRIPT, "echo $${NAME@P} ${…}")
-EVALUATED = Construct(
-    "an assignment of `{name}`, which bash evaluates", "use another variable", 'PS4="$NAME"; echo ${…}'
-)
+EVALUATED = Construct("an assignment of `{name}`", "use another variable", 'PS4="$NAME"; echo ${…}')
 MANY_COMMANDS = Construct("a command word that is expanded without quotes", PROGRAM, "$TOOL ${…}")
 UNKNOWN_COMMAND = Construct("a command word known only at run time, with values after it", PROGRAM, '"$TOOL" ${…}')
 BUILTIN = Construct("`{name}`", SCRIPT, 'eval "$LINE"; echo ${…}')
