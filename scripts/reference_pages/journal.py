@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import get_args
+from typing import Literal, get_args, get_origin
 
 from checkpointflow.kernel import entries as e
 from reference_pages.envelope import SHAPES, description
@@ -14,6 +14,7 @@ from reference_pages.session import ROOT, session
 
 GROUPS: Mapping[str, str] = {
     "run": "The run",
+    "definition": "The run",
     "step": "Steps and their attempts",
     "scope": "`foreach`, `parallel` and `workflow`",
     "wait": "Questions and answers",
@@ -35,12 +36,6 @@ TYPES: Mapping[str, str] = {
     "EventId": "text",
     "None": "null",
 }
-CHOICES: Mapping[str, object] = {
-    "Cause": e.Cause,
-    "Decision": e.Decision,
-    "WaitClosing": e.WaitClosing,
-    "ScopeOutcome": e.ScopeOutcome,
-}
 
 
 def name_of(cls: type[e.Entry]) -> str:
@@ -55,8 +50,9 @@ def own_fields(cls: type[e.Entry]) -> dict[str, str]:
 
 def type_words(annotation: str) -> str:
     """Return a type in words."""
-    if annotation in CHOICES:
-        return codes(get_args(CHOICES[annotation]))
+    alias = getattr(e, annotation, None)
+    if get_origin(alias) is Literal:
+        return codes(get_args(alias))
     return " or ".join(TYPES[part] for part in annotation.split(" | "))
 
 

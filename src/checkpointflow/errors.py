@@ -237,6 +237,15 @@ class RunNotSettledError(RunError):
     code = "ERR_RUN_NOT_SETTLED"
 
 
+class StepOnceError(RunError):
+    """A step with `effect: once` would run again, and nobody said that it may.
+
+    Find out whether it took effect, and say that it may run again if that does no harm.
+    """
+
+    code = "ERR_STEP_ONCE"
+
+
 class StepNotInDoubtError(RunError):
     """The step needs no decision.
 

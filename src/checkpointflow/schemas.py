@@ -56,6 +56,15 @@ class Problem:
     hint: str = ""
 
 
+_TOLD = 5
+
+
+def told(problems: list[Problem]) -> tuple[str, JsonObject]:
+    """Return problems for an error: the first few in a sentence, and all as `details`."""
+    listed: list[JsonValue] = [{"path": list(one.path), "message": one.message} for one in problems]
+    return "; ".join(problem.message for problem in problems[:_TOLD]), {"problems": listed}
+
+
 # -- values against schemas ------------------------------------------------------------------------
 
 

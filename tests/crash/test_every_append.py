@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from checkpointflow import client as clients
-from checkpointflow.client import Client
+from checkpointflow.client import Client, reading
 from checkpointflow.testing import Crash, CrashingStore
 from examples.stories import STORIES, go_on, settings
 
@@ -69,11 +68,11 @@ class World:
         opened = []
 
         def open_store(*arguments, **options):
-            opened.append(DyingStore(clients_open_store(*arguments, **options), **crash))
+            opened.append(DyingStore(reading_open_store(*arguments, **options), **crash))
             return opened[0]
 
         with self._monkeypatch.context() as patched:
-            patched.setattr(clients, "open_store", open_store)
+            patched.setattr(reading, "open_store", open_store)
             with Client(self.settings) as client:
                 try:
                     return (act or self.tell)(client), opened[0].writes
@@ -107,7 +106,7 @@ class World:
         assert performed <= begun
 
 
-clients_open_store = clients.open_store
+reading_open_store = reading.open_store
 
 
 def called(name):

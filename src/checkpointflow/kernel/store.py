@@ -11,8 +11,8 @@ from checkpointflow.kernel import entries as e
 from checkpointflow.kernel.ids import EventId, HolderId, RunId, StepKey, WaitId
 from checkpointflow.values import JsonObject, JsonValue
 
-StoredStatus: TypeAlias = Literal["open", "waiting", "paused", "completed", "failed", "cancelled"]
-SETTLED: frozenset[StoredStatus] = frozenset({"completed", "failed", "cancelled"})
+StoredStatus: TypeAlias = Literal["open", "waiting", "paused", "moved", "completed", "failed", "cancelled"]
+SETTLED: frozenset[StoredStatus] = frozenset({"completed", "failed", "cancelled", "moved"})
 
 MessageKind: TypeAlias = Literal["event", "cancel", "decide"]
 MessageState: TypeAlias = Literal["kept", "accepted", "taken", "set_aside"]
@@ -46,7 +46,7 @@ class RunHead:
 
     @property
     def is_settled(self) -> bool:
-        """Tell whether the run has completed, failed or been cancelled."""
+        """Tell whether the run has completed, failed, been cancelled, or gone elsewhere."""
         return self.status in SETTLED
 
 
@@ -174,8 +174,11 @@ class Store(Protocol):
         taken: Sequence[int] = (),
         release: bool = False,
         fits: Fits | None = None,
+        definition: tuple[str, JsonObject] | None = None,
     ) -> Commit:
         """Append entries to a journal of this length, mark the `taken` messages, and release the hold if asked.
+
+        A definition is stored with it, by its hash.
 
         Nothing is written if a pending message stands against it (see `stands_against`). For each
         WaitOpened the oldest kept event of its name that `fits` its schema becomes accepted for it; those
@@ -308,8 +311,19 @@ def _advance(head: RunHead, entry: e.AnyEntry) -> RunHead:
             return replace(head, status="cancelled")
         case e.RunFailed(error=error):
             return replace(head, status="failed", error=error)
+        case e.RunMoved():
+            return replace(head, status="moved")
         case e.RunReopened():
             return replace(head, status="open", error=None)
+        case e.DefinitionChanged():
+            return replace(
+                head,
+                status="open",
+                definition=entry.definition,
+                source_path=entry.source_path,
+                workflow_name=entry.workflow_name,
+                workflow_version=entry.workflow_version,
+            )
         case e.WaitOpened() | e.TimerSet():
             return replace(head, status="open", current_key=entry.key, waits_opened=head.waits_opened + 1)
         case e.StepStarted():
@@ -326,9 +340,9 @@ def _advance(head: RunHead, entry: e.AnyEntry) -> RunHead:
 
 @dataclass(frozen=True, slots=True)
 class WaitChange:
-    """What one entry does to the open waits: removes those of a key, or all, or adds one."""
+    """What one entry does to the open waits: removes those of some keys, or all, or adds one."""
 
-    closed: StepKey | None = None
+    closed: tuple[StepKey, ...] = ()
     closes_all: bool = False
     opened: OpenWait | None = None
 
@@ -348,8 +362,10 @@ def wait_change(run_id: RunId, entry: e.AnyEntry) -> WaitChange | None:
             e.WaitClosed() | e.EventReceived() | e.TimerFired() | e.StepStarted() | e.StepDecided()
             | e.StepFailed() | e.StepInterrupted()
         ):  # fmt: skip
-            return WaitChange(closed=entry.key)
-        case e.RunCompleted() | e.RunFailed() | e.RunCancelled():
+            return WaitChange(closed=(entry.key,))
+        case e.DefinitionChanged():
+            return WaitChange(closed=tuple(StepKey(str(key)) for key in entry.voided))
+        case e.RunCompleted() | e.RunFailed() | e.RunCancelled() | e.RunMoved():
             return WaitChange(closes_all=True)
         case _:
             return None

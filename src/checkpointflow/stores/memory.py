@@ -119,9 +119,11 @@ class MemoryStore:
         taken: Sequence[int] = (),
         release: bool = False,
         fits: Fits | None = None,
+        definition: tuple[str, JsonObject] | None = None,
     ) -> Commit:
         """See Store."""
         encoded, own = _stored(entries)
+        body = None if definition is None else (definition[0], dump(definition[1]))
         with self._data.lock:
             run = self._run_under(hold, length)
             pending = [row for row in run.inbox if row.state == "accepted" and row.number not in taken]
@@ -130,6 +132,8 @@ class MemoryStore:
             self._change_waits(run, own, fits)  # first, because `fits` may raise
             run.head = advance(run.head, own)
             run.journal += encoded
+            if body is not None:
+                self._data.definitions.setdefault(*body)
             run.inbox = [replace(row, state="taken") if row.number in taken else row for row in run.inbox]
             left = self.pending(hold.run_id)
             if release and not left:  # an early event just accepted keeps the hold, so that no wake-up is lost

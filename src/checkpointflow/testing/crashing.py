@@ -67,9 +67,14 @@ class CrashingStore:
         taken: Sequence[int] = (),
         release: bool = False,
         fits: Fits | None = None,
+        definition: tuple[str, JsonObject] | None = None,
     ) -> Commit:
         """See Store."""
-        return self._write(lambda: self._store.commit(hold, length, entries, taken=taken, release=release, fits=fits))
+        return self._write(
+            lambda: self._store.commit(
+                hold, length, entries, taken=taken, release=release, fits=fits, definition=definition
+            )
+        )
 
     def answer(self, message: Message) -> Delivery:
         """See Store."""

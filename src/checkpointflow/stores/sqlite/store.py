@@ -81,8 +81,7 @@ class SqliteStore:
             _insert_labels(transaction, head)
             _append(transaction, run_id, 0, encoded)
             _change_waits(transaction, run_id, entries, None)
-            if body is not None:
-                transaction.run("INSERT OR IGNORE INTO definitions VALUES (?, ?)", *body)
+            _keep_definition(transaction, body)
             return self._first_hold(transaction, run_id, holder, entries[0].at)
 
     def _first_hold(
@@ -101,9 +100,11 @@ class SqliteStore:
         taken: Sequence[int] = (),
         release: bool = False,
         fits: Fits | None = None,
+        definition: tuple[str, JsonObject] | None = None,
     ) -> Commit:
         """See Store."""
         encoded = [e.encode(entry) for entry in entries]
+        body = None if definition is None else (definition[0], dump(definition[1]))
         with self._database.writing() as transaction:
             head = self._head_under(transaction, hold, length)
             pending = [row for row in inbox.pending(transaction, hold.run_id) if row.number not in taken]
@@ -111,8 +112,9 @@ class SqliteStore:
             if against:
                 return Commit(False, against)
             _append(transaction, hold.run_id, length, encoded)
+            _keep_definition(transaction, body)
             if entries:
-                _update_head(transaction, advance(head, entries))
+                _update_head(transaction, head, advance(head, entries))
             inbox.mark_taken(transaction, hold.run_id, taken)
             pending += _change_waits(transaction, hold.run_id, entries, fits)
             if release and not pending:  # an early event just accepted keeps the hold, so that no wake-up is lost
@@ -325,12 +327,22 @@ def _insert_labels(transaction: Transaction, head: RunHead) -> None:
             transaction.run("INSERT INTO labels VALUES (?, ?, ?)", head.run_id, key, value)
 
 
-def _update_head(transaction: Transaction, head: RunHead) -> None:
+def _keep_definition(transaction: Transaction, definition: tuple[str, str] | None) -> None:
+    if definition is not None:
+        transaction.run("INSERT OR IGNORE INTO definitions VALUES (?, ?)", *definition)
+
+
+def _update_head(transaction: Transaction, before: RunHead, head: RunHead) -> None:
     transaction.run(
         "UPDATE runs SET status = ?, length = ?, updated_at = ?, current_key = ?, waits_opened = ?, error = ?"
         " WHERE run_id = ?",
         head.status, head.length, *rows.progress_row(head), head.run_id,
     )  # fmt: skip
+    if rows.definition_row(head) != rows.definition_row(before):
+        transaction.run(
+            "UPDATE runs SET workflow_name = ?, workflow_version = ?, definition = ?, source_path = ? WHERE run_id = ?",
+            *rows.definition_row(head), head.run_id,
+        )  # fmt: skip
 
 
 def _change_waits(

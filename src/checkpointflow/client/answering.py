@@ -1,0 +1,190 @@
+"""Answers and decisions: which wait one is for, whether it fits, and what is said when it comes too late."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from checkpointflow import clock as clocks
+from checkpointflow.client.place import Place
+from checkpointflow.errors import (
+    EventMismatchError,
+    EventPayloadError,
+    RunNotWaitingError,
+    StepNotInDoubtError,
+    UsageError,
+)
+from checkpointflow.kernel import ids
+from checkpointflow.kernel.ids import EventId, RunId, WaitId
+from checkpointflow.kernel.scope import last_name
+from checkpointflow.kernel.store import Delivery, Message, MessageKind, OpenWait, RunHead
+from checkpointflow.values import JsonObject, JsonValue
+from checkpointflow.views import status_of
+
+if TYPE_CHECKING:
+    from checkpointflow.frontends.document.model import Document
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answering:
+    """Finds what an answer is for, and has it accepted."""
+
+    place: Place
+
+    def was_here(self, run_id: RunId, event_id: str | None) -> bool:
+        """Tell whether a run got this event before."""
+        self.place.store.head(run_id)
+        return event_id is not None and any(one.event_id == event_id for one in self.place.store.messages(run_id))
+
+    def refuse_settled(self, head: RunHead) -> None:
+        """Refuse to go on with a run that has settled."""
+        if head.is_settled:
+            hint = f"`cpf retry --run-id {head.run_id}` goes on with it" if head.status == "failed" else None
+            raise RunNotWaitingError(
+                f"run `{head.run_id}` is {head.status}; it waits for nothing", hint=hint, run_id=head.run_id
+            )
+
+    def fitting(self, run_id: RunId, event: str | None, wait: str | None) -> list[OpenWait]:
+        """Return the open waits of a run that an event's name and a wait's id or key leave over."""
+        return [
+            one
+            for one in self.place.store.waits(run_id)
+            if one.kind == "external_event" and event in (None, one.event_name) and wait in (None, one.wait_id, one.key)
+        ]
+
+    def wait_to_answer(self, run_id: RunId, event: str | None, wait: str | None) -> OpenWait:
+        """Return the one open wait that an answer is for."""
+        fitting = self.fitting(run_id, event, wait)
+        unanswered = [one for one in fitting if not one.answered]
+        if len(unanswered) == 1 or (len(fitting) == 1 and not unanswered):
+            return (unanswered or fitting)[0]
+        if not fitting:
+            raise self._nothing_fits(run_id, event, wait)
+        shown = ", ".join(f"`{one.wait_id}` ({one.key})" for one in fitting)
+        raise UsageError(
+            f"run `{run_id}` waits for `{event}` more than once: {shown}; say which with `--wait`", run_id=run_id
+        )
+
+    def accept(self, wait: OpenWait, payload: JsonValue, event_id: str | None) -> Delivery:
+        """Have an answer accepted; the outcome is `accepted`, `duplicate` or `late`.
+
+        Raises:
+            RunNotWaitingError: another answer was faster, or the wait was closed.
+            EventPayloadError: the payload does not fit.
+        """
+        self._check_payload(wait, payload)
+        message = self.message(wait.run_id, "event", str(wait.event_name), payload, event_id, wait.wait_id)
+        delivery = self.place.store.answer(message)
+        if delivery.outcome in ("accepted", "duplicate", "late"):
+            return delivery
+        who = _answered_by(delivery.message) if delivery.message is not None else ""
+        raise RunNotWaitingError(
+            f"wait `{wait.wait_id}` for `{wait.event_name}` is not open any more{who}",
+            details=_answer_details(delivery.message),
+            run_id=wait.run_id,
+        )
+
+    def message(
+        self,
+        run_id: RunId,
+        kind: MessageKind,
+        name: str,
+        payload: JsonValue,
+        event_id: str | None,
+        wait_id: WaitId | None = None,
+    ) -> Message:
+        """Return a message from who acts here, with an id of its own unless one is given."""
+        return Message(
+            run_id=run_id,
+            event_id=EventId(event_id) if event_id is not None else ids.new_event_id(),
+            kind=kind,
+            name=name,
+            payload=payload,
+            actor=self.place.settings.actor,
+            at=self.place.clock.now(),
+            wait_id=wait_id,
+        )
+
+    def in_doubt(self, run_id: RunId, step: str) -> OpenWait:
+        """Return the one step in doubt that a key or an id names."""
+        doubtful = [one for one in self.place.store.waits(run_id) if one.kind == "in_doubt"]
+        named = [one for one in doubtful if one.key == step] or [one for one in doubtful if last_name(one.key) == step]
+        if len(named) == 1:
+            return named[0]
+        if named:
+            keys = ", ".join(f"`{one.key}`" for one in named)
+            raise UsageError(f"several steps fit `{step}`: {keys}; give the whole key", run_id=run_id)
+        keys = ", ".join(f"`{one.key}`" for one in doubtful)
+        rest = f"those in doubt are {keys}" if keys else f"the run is {status_of(*self.place.stand(run_id))}"
+        raise StepNotInDoubtError(f"step `{step[:80]}` of run `{run_id}` is not in doubt; {rest}", run_id=run_id)
+
+    def _nothing_fits(self, run_id: RunId, event: str | None, wait: str | None) -> Exception:
+        head = self.place.store.head(run_id)
+        open_waits = [one for one in self.place.store.waits(run_id) if one.kind == "external_event"]
+        answers = self._answers_before(run_id, event, wait)
+        if head.is_settled or not open_waits or answers:
+            return self._not_waiting(run_id, answers)
+        names = ", ".join(f"`{one.event_name}` ({one.wait_id})" for one in open_waits)
+        asked = f"`{event}`" if event is not None else f"wait `{wait}`"
+        return EventMismatchError(f"run `{run_id}` does not wait for {asked} but for {names}", run_id=run_id)
+
+    def _answers_before(self, run_id: RunId, event: str | None, wait: str | None) -> list[Message]:
+        """Return the answers that were given to what somebody tries to answer again."""
+        return [
+            one
+            for one in self.place.store.messages(run_id)
+            if one.kind == "event" and one.state in ("taken", "accepted")
+            if (wait is None and one.name == event) or (wait is not None and one.wait_id == wait)
+        ]
+
+    def _not_waiting(self, run_id: RunId, answers: list[Message]) -> RunNotWaitingError:
+        status = status_of(*self.place.stand(run_id))
+        about = f"waits for this no more{_answered_by(answers[-1])}" if answers else "waits for no event"
+        details = _answer_details(answers[-1] if answers else None)
+        return RunNotWaitingError(f"run `{run_id}` is {status} and {about}", details=details, run_id=run_id)
+
+    def check_output(self, document: Document, wait: OpenWait, output: JsonValue) -> None:
+        """Refuse an output that does not fit the schema of a step in doubt.
+
+        Raises:
+            EventPayloadError: it does not.
+        """
+        every = [document, *document.library.values()]
+        named = [step for one in every for step in one.all_steps() if step.id == last_name(wait.key)]
+        schemas = [step.outputs for step in named if step.outputs is not None]
+        if len({id(schema) for schema in schemas}) == 1:
+            _refuse_misfit(output, schemas[0], f"the output does not fit the schema of step `{wait.key}`", wait.run_id)
+
+    def _check_payload(self, wait: OpenWait, payload: JsonValue) -> None:
+        asked = f"the input does not fit what `{wait.event_name}` asks for"
+        _refuse_misfit(payload, wait.request.get("input_schema"), asked, wait.run_id)
+
+
+def too_late(wait: OpenWait, *, is_fired: bool) -> RunNotWaitingError:
+    """Return the error for an answer after the deadline, which has been fired since, or will be."""
+    due = clocks.to_text(wait.due_at) if wait.due_at is not None else ""
+    return RunNotWaitingError(
+        f"the deadline of `{wait.event_name}` passed at {due}, so the answer came too late",
+        hint=None if is_fired else f"`cpf resume --run-id {wait.run_id}` goes on from there",
+        run_id=wait.run_id,
+    )
+
+
+def _refuse_misfit(value: JsonValue, schema: JsonValue, fact: str, run_id: RunId) -> None:
+    from checkpointflow.schemas import check, told
+
+    problems = [] if schema is None else check(value, cast("JsonObject | bool", schema))
+    if problems:
+        shown, details = told(problems)
+        raise EventPayloadError(f"{fact}: {shown}; the run is as it was", details=details, run_id=run_id)
+
+
+def _answered_by(message: Message) -> str:
+    who = message.actor or "somebody"
+    return f"; {who} answered `{message.name}` at {clocks.to_text(message.at)}"
+
+
+def _answer_details(message: Message | None) -> JsonObject:
+    if message is None:
+        return {}
+    return {"answered_by": message.actor, "answered_at": clocks.to_text(message.at), "event_id": message.event_id}

@@ -1,0 +1,298 @@
+"""The use cases that change runs: start, drive, answer, cancel, delete; no printing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from checkpointflow.client.answering import Answering, too_late
+from checkpointflow.client.driving import Driver, Undriven
+from checkpointflow.client.place import FOLLOW_SECONDS
+from checkpointflow.client.reading import Reader
+from checkpointflow.client.starting import Starter
+from checkpointflow.clock import Clock
+from checkpointflow.config import Settings
+from checkpointflow.errors import (
+    ConcurrencyError,
+    RunHeldError,
+    RunNotFailedError,
+    RunSettledError,
+    StoreUnavailable,
+    UsageError,
+)
+from checkpointflow.kernel.ids import RunId
+from checkpointflow.kernel.journal import Observer
+from checkpointflow.kernel.revising import reopen
+from checkpointflow.kernel.store import Hold
+from checkpointflow.kernel.surroundings import Interrupt
+from checkpointflow.values import JsonObject, JsonValue
+from checkpointflow.views import RunView, status_of
+
+if TYPE_CHECKING:
+    from checkpointflow.frontends.document.loader import Loaded
+
+
+@dataclass(frozen=True, kw_only=True)
+class Receipt:
+    """What became of an answer: the run afterwards; whether the event id was here before, the event came early, and
+    whether this process drove the run."""
+
+    run: RunView
+    duplicate: bool = False
+    kept: bool = False
+    driven: bool = True
+
+
+class Client(Reader):
+    """Runs in the store of one state folder; a context manager.
+
+    Sleeps up to `inline_wait_seconds` are waited for in the process. `observer` is told every commit of a drive in
+    this process, `on_created` the id of a new run as soon as it exists; `interrupt` lets a door pause a drive. Every
+    method may raise PersistenceError.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        inline_wait_seconds: float = 60.0,
+        observer: Observer | None = None,
+        interrupt: Interrupt | None = None,
+        on_created: Callable[[str], None] | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        super().__init__(settings, clock=clock)
+        observer = observer or (lambda _entries, _position: None)
+        self._driver = Driver(
+            place=self._place,
+            interrupt=interrupt or Interrupt(),
+            observer=observer,
+            inline_wait_seconds=inline_wait_seconds,
+        )
+        self._starter = Starter(place=self._place, observer=observer, on_created=on_created or (lambda _run_id: None))
+        self._answering = Answering(place=self._place)
+
+    def run(
+        self,
+        loaded: Loaded,
+        run_input: JsonValue,
+        *,
+        run_id: str | None = None,
+        labels: Mapping[str, str] | None = None,
+    ) -> RunView:
+        """Start a run and drive it until it parks, settles or is paused.
+
+        With the id of a run that has the same input and definition, attach to it instead: follow it, or go on with it
+        if nobody does. A crash leaves a run that `resume` goes on with.
+
+        Raises:
+            InputError: the input does not fit the workflow's schema; nothing was started.
+            SecretMissingError: it needs a secret that is missing here; nothing was started.
+            RunExistsError: the run id is taken by another run.
+            RunPausedError: the run that has the id is paused.
+        """
+        run, hold = self._starter.begin(loaded, run_input, run_id, labels or {}, is_held=True)
+        if hold is not None:
+            return self._drive(run, hold)
+        view = self._view(run)
+        return self._drive(run) if view.status in ("running", "interrupted", "waiting") else view
+
+    def start(
+        self,
+        loaded: Loaded,
+        run_input: JsonValue,
+        *,
+        run_id: str | None = None,
+        labels: Mapping[str, str] | None = None,
+    ) -> RunView:
+        """Start a run without driving it: until somebody does, it is interrupted.
+
+        With the id of a run that has the same input and definition, return that run as it stands.
+
+        Raises:
+            InputError, SecretMissingError, RunExistsError: as `run`.
+        """
+        run, _ = self._starter.begin(loaded, run_input, run_id, labels or {}, is_held=False)
+        return self._view(run)
+
+    def resume(
+        self,
+        run_id: str,
+        *,
+        event: str | None = None,
+        payload: JsonValue = None,
+        has_payload: bool = False,
+        wait: str | None = None,
+        event_id: str | None = None,
+        follow: bool = True,
+    ) -> Receipt:
+        """Answer a wait, if an event or wait is named, and go on with the run; follow it if another process drives it.
+
+        Raises:
+            RunNotWaitingError: there is nothing to answer (any more); says who answered, if somebody did.
+            EventMismatchError: the run waits for other events.
+            EventPayloadError: the payload does not fit; the run is as it was.
+        """
+        run = RunId(run_id)
+        if event is None and wait is None:
+            if has_payload:
+                raise UsageError("an input was given without an event; name it with `--event`")
+            head = self._store.head(run)
+            if head.status == "completed":
+                return Receipt(run=self.get(run), driven=False)
+            self._answering.refuse_settled(head)
+            return Receipt(run=self._drive(run) if follow else self.get(run), driven=follow)
+        if self._answering.was_here(run, event_id):
+            return Receipt(run=self.get(run), duplicate=True, driven=False)
+        answered = self._answering.wait_to_answer(run, event, wait)
+        delivery = self._answering.accept(answered, payload if has_payload else {}, event_id)
+        if delivery.outcome == "duplicate":
+            return Receipt(run=self.get(run), duplicate=True, driven=False)
+        if delivery.outcome == "late":
+            if follow:
+                self._drive(run)
+            raise too_late(answered, is_fired=follow)
+        return Receipt(run=self._drive(run) if follow else self.get(run), driven=follow)
+
+    def send(
+        self, run_id: str, *, event: str, payload: JsonValue, wait: str | None = None, event_id: str | None = None
+    ) -> Receipt:
+        """Deliver an event without driving the run: an answer if its wait is open, else kept until it opens.
+
+        Raises:
+            RunSettledError: the run has settled.
+            RunNotWaitingError, EventPayloadError: as `resume`, for an open wait.
+        """
+        run = RunId(run_id)
+        if self._answering.was_here(run, event_id):
+            return Receipt(run=self.get(run), duplicate=True, driven=False)
+        while True:
+            head = self._store.head(run)
+            if head.is_settled:
+                raise RunSettledError(f"run `{run}` is {head.status}; it takes no more events", run_id=run)
+            fitting = self._answering.fitting(run, event, wait)
+            if fitting or wait is not None:
+                answered = self._answering.wait_to_answer(run, event, wait)
+                delivery = self._answering.accept(answered, payload, event_id)
+                if delivery.outcome == "late":
+                    raise too_late(answered, is_fired=False)
+                return Receipt(run=self.get(run), duplicate=delivery.outcome == "duplicate", driven=False)
+            delivery = self._store.deliver(self._answering.message(run, "event", event, payload, event_id))
+            if delivery.outcome in ("kept", "duplicate"):
+                duplicate = delivery.outcome == "duplicate"
+                return Receipt(run=self.get(run), kept=not duplicate, duplicate=duplicate, driven=False)
+
+    def cancel(self, run_id: str, *, reason: str | None, timeout_seconds: float = 30.0) -> RunView:
+        """Cancel a run and return when that is recorded; what was cancelled before stays so.
+
+        Raises:
+            RunSettledError: it has completed or failed.
+            ConcurrencyError: who drives it has not answered in time; the request stays in its inbox.
+        """
+        run = RunId(run_id)
+        head = self._store.head(run)
+        if head.status == "cancelled":
+            return self.get(run)
+        delivery = self._store.deliver(self._answering.message(run, "cancel", "", {"reason": reason}, None))
+        if delivery.outcome == "settled":
+            settled = self._store.head(run).status
+            raise RunSettledError(f"run `{run}` has {settled} already; there is nothing to cancel", run_id=run)
+        waited, warnings = 0.0, list[str]()
+        while not self._store.head(run).is_settled:
+            try:
+                hold = self._store.acquire(run, self._place.own(), at=self._clock.now())
+            except RunHeldError:
+                if waited >= timeout_seconds:
+                    raise ConcurrencyError(
+                        f"run `{run}` was asked to end, and whoever drives it has not answered "
+                        f"within {timeout_seconds:g} seconds; look again with `cpf status`",
+                        run_id=run,
+                    ) from None
+                self._place.pause.wait(FOLLOW_SECONDS)
+                waited += FOLLOW_SECONDS
+            else:
+                warnings = self._driver.drive_held(Undriven(), hold)
+        return self._view(run, warnings=warnings)
+
+    def retry(self, run_id: str, *, reason: str | None = None, follow: bool = True) -> RunView:
+        """Go on with a failed run: the failed step starts anew, at attempt 1, and what it had cancelled goes on.
+
+        Raises:
+            RunNotFailedError: the run has not failed.
+            RunHeldError: another process is at it.
+        """
+        run = RunId(run_id)
+        head = self._store.head(run)
+        if head.status != "failed":
+            status = status_of(*self._place.stand(run))
+            raise RunNotFailedError(f"run `{run}` is {status}; only a failed run can be retried", run_id=run)
+        workflow = self._driver.workflow(head)
+        hold = self._store.acquire(run, self._place.own(), at=self._clock.now())
+        reopen(hold, self._driver.surroundings(), reason)
+        if not follow:
+            self._store.commit(hold, self._store.head(run).length, [], release=True)
+            return self.get(run)
+        return self._view(run, warnings=self._driver.drive_held(workflow, hold))
+
+    def decide(
+        self,
+        run_id: str,
+        step: str,
+        decision: str,
+        *,
+        output: JsonValue = None,
+        reason: str | None,
+        follow: bool = True,
+    ) -> RunView:
+        """Settle a step in doubt, on the record: it is `done` (with this output), runs `again`, or counts as `fail`ed.
+
+        Raises:
+            StepNotInDoubtError: nothing has to be decided about this step.
+            EventPayloadError: the output does not fit the step's schema.
+        """
+        run = RunId(run_id)
+        wait = self._answering.in_doubt(run, step)
+        if decision == "done":
+            self._answering.check_output(self._driver.document(self._store.head(run)), wait, output)
+        payload: JsonObject = {"decision": decision, "output": output, "reason": reason}
+        delivery = self._store.deliver(self._answering.message(run, "decide", wait.key, payload, None))
+        if delivery.outcome == "settled":
+            raise RunSettledError(f"run `{run}` has settled; there is nothing to decide", run_id=run)
+        return self._drive(run) if follow else self.get(run)
+
+    def delete(self, run_id: str) -> RunView:
+        """Delete a settled run with its journal, its messages and its files; return it as it was.
+
+        A crash in between may leave files without a run.
+
+        Raises:
+            RunNotSettledError: it has not settled.
+            RunHeldError: another process is at it.
+            StoreUnavailable: its files cannot be removed; the run itself is gone.
+        """
+        import shutil
+
+        view = self.get(run_id)
+        self._store.delete(RunId(run_id))
+        try:
+            shutil.rmtree(self._place.runs_dir / run_id)
+        except FileNotFoundError:
+            return view
+        except OSError as error:
+            raise StoreUnavailable(
+                f"run `{run_id}` was deleted, but its files in `{self._place.runs_dir / run_id}` cannot be removed: "
+                f"{error.strerror or error}; remove that folder yourself"
+            ) from None
+        return view
+
+    def plan(self, loaded: Loaded, run_input: JsonValue) -> JsonObject:
+        """Return what a run would do, which waits it may open, and what is missing here; performs nothing.
+
+        Raises:
+            InputError: the input does not fit the workflow's schema.
+        """
+        return self._starter.plan(loaded, run_input)
+
+    def _drive(self, run_id: RunId, hold: Hold | None = None) -> RunView:
+        return self._view(run_id, warnings=self._driver.drive(run_id, hold))

@@ -1,0 +1,121 @@
+"""Driving runs in this process: taking their hold, opening their workflows, following those who drive elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, cast
+
+from checkpointflow.client.place import FOLLOW_SECONDS, Place
+from checkpointflow.errors import RunHeldError, RunSettledError
+from checkpointflow.kernel.engine import drive
+from checkpointflow.kernel.ids import RunId
+from checkpointflow.kernel.journal import Observer
+from checkpointflow.kernel.run import Run, Workflow
+from checkpointflow.kernel.store import Hold, RunHead
+from checkpointflow.kernel.surroundings import Interrupt, Surroundings
+from checkpointflow.values import JsonObject
+
+if TYPE_CHECKING:
+    from checkpointflow.frontends.document.model import Document
+    from checkpointflow.kernel.effects import Executor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Driver:
+    """Drives runs, and lets go of them when they park or settle."""
+
+    place: Place
+    interrupt: Interrupt
+    observer: Observer
+    inline_wait_seconds: float
+
+    def drive(self, run_id: RunId, hold: Hold | None = None) -> list[str]:
+        """Drive a run, or follow whoever does, until it parks, settles or is paused; return what deserves a word.
+
+        Raises:
+            PersistenceError, NondeterminismError, UnsupportedError: it stays as its last commit left it.
+        """
+        warnings: list[str] = []
+        while not self.place.store.head(run_id).is_settled:
+            if hold is None:
+                hold = self.acquired(run_id)
+            if hold is not None:
+                head = self.place.store.head(run_id)
+                warnings = self.drive_held(self._opened(head, hold), hold)
+                break
+            if self.interrupt.is_asked:
+                break
+            self.place.pause.wait(FOLLOW_SECONDS)
+        return warnings
+
+    def drive_held(self, workflow: Workflow, hold: Hold) -> list[str]:
+        """Drive a run that this process holds, and return what deserves a word."""
+        self.place.driven.add(hold.run_id)
+        try:
+            return drive(workflow, hold, self.surroundings()).warnings
+        finally:
+            self.place.driven.discard(hold.run_id)
+
+    def acquired(self, run_id: RunId) -> Hold | None:
+        """Return the hold of a run, None if another process drives it."""
+        try:
+            return self.place.store.acquire(run_id, self.place.own(), at=self.place.clock.now())
+        except RunHeldError:
+            return None
+
+    def _opened(self, head: RunHead, hold: Hold) -> Workflow:
+        """Return the run's workflow; the hold is given up if it cannot be opened here."""
+        try:
+            return self.workflow(head)
+        except BaseException:
+            self.place.store.commit(hold, head.length, [], release=True)
+            raise
+
+    def workflow(self, head: RunHead) -> Workflow:
+        """Return the code that decides a run."""
+        from checkpointflow.frontends.document.interpreter import DocumentWorkflow
+
+        return DocumentWorkflow(self.document(head))
+
+    def document(self, head: RunHead) -> Document:
+        """Return the document as it was when the run started."""
+        from checkpointflow.frontends.document.definition import open_definition
+
+        return open_definition(self.place.store.definition(head.definition))
+
+    def surroundings(self) -> Surroundings:
+        """Return what a drive needs beside its run."""
+        from checkpointflow.schemas import is_valid
+
+        return Surroundings(
+            store=self.place.store,
+            executor=self._executor(),
+            clock=self.place.clock,
+            fits=lambda schema, payload: schema is None or is_valid(payload, cast("JsonObject | bool", schema)),
+            inline_wait_seconds=self.inline_wait_seconds,
+            observer=self.observer,
+            interrupt=self.interrupt,
+            actor=self.place.settings.actor,
+        )
+
+    def _executor(self) -> Executor:
+        from checkpointflow.kernel.effects import ThreadExecutor
+        from checkpointflow.steps import make_perform
+        from checkpointflow.steps.base import StepSettings
+        from checkpointflow.steps.orphans import end_orphans
+
+        settings = StepSettings(
+            runs_dir=self.place.runs_dir,
+            sync=self.place.settings.durability == "power",
+            environment=self.place.settings.environment,
+        )
+        return ThreadExecutor(make_perform(settings), partial(end_orphans, home=settings.home))
+
+
+class Undriven:
+    """Stands for a workflow whose code is not needed: that of a run which is only cancelled."""
+
+    async def drive(self, run: Run) -> JsonObject:
+        """Refuse to decide anything."""
+        raise RunSettledError(f"run `{run.info.run_id}` has settled meanwhile")

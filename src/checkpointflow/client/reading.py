@@ -1,0 +1,234 @@
+"""Looking at runs, waits and outputs; nothing here executes or changes anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import TypeVar, cast
+
+from checkpointflow import clock as clocks
+from checkpointflow.client.place import FOLLOW_SECONDS, Place
+from checkpointflow.clock import Clock, SystemClock
+from checkpointflow.config import Settings
+from checkpointflow.errors import RunNotFoundError, UsageError
+from checkpointflow.kernel import entries as e
+from checkpointflow.kernel.ids import RunId, StepKey
+from checkpointflow.kernel.store import RunHead, StoredStatus
+from checkpointflow.stores import open_store
+from checkpointflow.views import (
+    STATUSES,
+    Inspection,
+    PathsOf,
+    RunView,
+    StepView,
+    WaitView,
+    inspection,
+    message_warnings,
+    run_view,
+    wait_view,
+)
+
+R = TypeVar("R", bound="Reader")
+_SHORTEST_FRAGMENT = 4
+
+
+class Reader:
+    """The runs in the store of one state folder, as they stand; a context manager.
+
+    Every method may raise PersistenceError.
+    """
+
+    def __init__(self, settings: Settings, *, clock: Clock | None = None) -> None:
+        clock = clock or SystemClock()
+        store = open_store(settings.home, clock=clock, durability=settings.durability)
+        self._place = Place(settings=settings, store=store, clock=clock)
+        self._store = store
+        self._clock = clock
+
+    def __enter__(self: R) -> R:
+        """Return the reader itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close it."""
+        self.close()
+
+    def close(self) -> None:
+        """Give back the store; runs that this process still holds become free."""
+        self._store.close()
+
+    @property
+    def notices(self) -> list[str]:
+        """What opening the store did that people should know."""
+        return list(getattr(self._store, "notices", []))
+
+    def resolve(self, fragment: str) -> str:
+        """Return the run id that a text is, begins or ends.
+
+        Raises:
+            UsageError: the text has fewer than 4 characters.
+            RunNotFoundError: no run, or several, fit; the message names them.
+        """
+        if len(fragment) < _SHORTEST_FRAGMENT:
+            raise UsageError(f"the run id {fragment!r} is too short; give 4 characters or more of it")
+        found = self._store.find(fragment)
+        if len(found) == 1:
+            return found[0]
+        if not found:
+            raise RunNotFoundError(f"no run has the id `{fragment[:80]}`; `cpf runs` lists them")
+        shown = ", ".join(f"`{run_id}`" for run_id in found[:5])
+        raise RunNotFoundError(f"several runs fit `{fragment}`: {shown}; give more of the id")
+
+    def get(self, run_id: str) -> RunView:
+        """Return a run as it stands; executes nothing.
+
+        Raises:
+            RunNotFoundError: no such run.
+        """
+        return self._view(RunId(run_id))
+
+    def has(self, run_id: str) -> bool:
+        """Tell whether there is a run with this id."""
+        try:
+            self._store.head(RunId(run_id))
+        except RunNotFoundError:
+            return False
+        return True
+
+    def inspect(self, run_id: str) -> Inspection:
+        """Return everything about a run, in the order in which it happened."""
+        view = self._view(RunId(run_id))
+        return inspection(view, self._store.entries(RunId(run_id)), _Files(self._place.runs_dir, RunId(run_id)))
+
+    def runs(
+        self,
+        *,
+        status: str | None = None,
+        workflow: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        limit: int = 20,
+        after: str | None = None,
+    ) -> tuple[list[RunView], str | None]:
+        """Return runs, newest first, and the cursor for those behind them, if there may be any.
+
+        Raises:
+            UsageError: there is no such status, or the cursor is none of ours.
+        """
+        if status is not None and status not in STATUSES:
+            raise UsageError(f"there is no status {status!r}; take one of {', '.join(STATUSES)}")
+        before = None if after is None else _cursor(after)
+        found: list[RunView] = []
+        while len(found) < limit:
+            heads = self._store.heads(
+                statuses=_stored(status), workflow_id=workflow, labels=labels, limit=limit, before=before
+            )
+            for head in heads:
+                before = (head.started_at, head.run_id)
+                view = self._short_view(head)
+                if status in (None, view.status):
+                    found.append(view)
+                if len(found) == limit:
+                    break
+            if len(heads) < limit:
+                break
+        more = len(found) == limit and before is not None
+        return found, _cursor_text(*before) if more and before is not None else None
+
+    def waits(self, *, audience: str | None = None) -> list[WaitView]:
+        """Return what people, agents and systems are asked for, in all runs, oldest first; answered waits left out."""
+        now = self._clock.now()
+        heads: dict[RunId, RunHead] = {}
+        found = []
+        for wait in self._store.waits():
+            if wait.kind == "timer" or wait.answered or audience not in (None, wait.audience):
+                continue
+            if wait.run_id not in heads:
+                heads[wait.run_id] = self._store.head(wait.run_id)
+            found.append(wait_view(wait, heads[wait.run_id], now))
+        return found
+
+    def due(self) -> list[WaitView]:
+        """Return the waits whose time has come in runs that nobody drives, oldest first; it fires with the next drive.
+
+        Those are timers, and deadlines that have passed without an answer.
+        """
+        now = self._clock.now()
+        waits = [one for one in self._store.waits() if one.due_at is not None and one.due_at <= now]
+        stands = {run_id: self._place.stand(run_id) for run_id in dict.fromkeys(one.run_id for one in waits)}
+        idle = {run_id: head for run_id, (head, holder) in stands.items() if holder is None or not holder.alive}
+        return [wait_view(one, idle[one.run_id], now) for one in waits if one.run_id in idle and not one.answered]
+
+    def watch(self, run_id: str) -> Iterator[RunView]:
+        """Yield a run as it stands, a few times a second while somebody drives it, and once after that."""
+        while (view := self.get(run_id)).status == "running":
+            yield view
+            self._place.pause.wait(FOLLOW_SECONDS)
+        yield view
+
+    def logs(self, run_id: str, step: str | None = None, *, stderr: bool = False) -> list[tuple[StepView, Path]]:
+        """Return the files with the captured output of steps, in the order in which they ran.
+
+        Raises:
+            UsageError: the run has no such step with captured output.
+        """
+        found = []
+        for view in self.inspect(run_id).step_results:
+            path = view.stderr_path if stderr else view.stdout_path
+            if path is not None and step in (None, view.step_id, view.step_key):
+                found.append((view, Path(path)))
+        if step is not None and not found:
+            raise UsageError(f"run `{run_id}` has no captured output of a step `{step[:80]}`", run_id=run_id)
+        return found
+
+    def _view(self, run_id: RunId, *, warnings: Iterable[str] = ()) -> RunView:
+        head, holder = self._place.stand(run_id)
+        last = self._store.entries(run_id, after=head.length - 1) if head.status == "completed" else []
+        value = last[0].value if last and isinstance(last[0], e.RunCompleted) else None
+        noted = [*warnings, *message_warnings(self._store.messages(run_id))]
+        waits = [] if head.is_settled else self._store.waits(run_id)
+        return run_view(head, holder, waits=waits, value=value, warnings=noted, now=self._clock.now())
+
+    def _short_view(self, head: RunHead) -> RunView:
+        holder = None if head.is_settled else self._store.holder_of(head.run_id)
+        waits = self._store.waits(head.run_id) if head.status == "waiting" else []
+        return run_view(head, holder, waits=waits, now=self._clock.now())
+
+
+@dataclass(frozen=True)
+class _Files(PathsOf):
+    """The output files of one run."""
+
+    runs_dir: Path
+    run_id: RunId
+
+    def of(self, key: StepKey, attempt: int) -> tuple[Path, Path]:
+        """Return the files of an attempt."""
+        from checkpointflow.steps.base import output_paths
+
+        return output_paths(self.runs_dir, self.run_id, key, attempt)
+
+
+def _stored(status: str | None) -> list[StoredStatus] | None:
+    """Return which stored statuses runs of a status may have."""
+    if status is None:
+        return None
+    if status == "running":
+        return ["open", "waiting", "paused"]
+    return ["open"] if status == "interrupted" else [cast(StoredStatus, status)]
+
+
+def _cursor_text(started_at: datetime, run_id: RunId) -> str:
+    return f"{clocks.to_text(started_at)}~{run_id}"
+
+
+def _cursor(text: str) -> tuple[datetime, RunId]:
+    instant, tilde, run_id = text.partition("~")
+    try:
+        return clocks.from_text(instant), RunId(run_id if tilde else "")
+    except ValueError:
+        raise UsageError(f"`{text[:80]}` is no cursor; take the `next_cursor` of the list before") from None

@@ -1,0 +1,146 @@
+"""Beginning runs: the checks before anything exists, and attaching to the run that has an id already."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from checkpointflow.client.place import Place
+from checkpointflow.errors import (
+    InputError,
+    RunExistsError,
+    RunNotFoundError,
+    RunPausedError,
+    SecretMissingError,
+    UsageError,
+)
+from checkpointflow.kernel import entries as e
+from checkpointflow.kernel import ids
+from checkpointflow.kernel.ids import RunId
+from checkpointflow.kernel.journal import Observer
+from checkpointflow.kernel.store import Hold
+from checkpointflow.values import JsonObject, JsonValue
+from checkpointflow.views import status_of
+
+if TYPE_CHECKING:
+    from checkpointflow.frontends.document.loader import Loaded
+    from checkpointflow.frontends.document.model import Document
+
+
+@dataclass(frozen=True, kw_only=True)
+class Starter:
+    """Begins runs; tells `observer` of a new one's first entry, and `on_created` its id as soon as it exists."""
+
+    place: Place
+    observer: Observer
+    on_created: Callable[[str], None]
+
+    def begin(
+        self,
+        loaded: Loaded,
+        run_input: JsonValue,
+        run_id: str | None,
+        labels: Mapping[str, str],
+        *,
+        is_held: bool,
+    ) -> tuple[RunId, Hold | None]:
+        """Begin a run, and return its hold if it is new and held; or attach to the run that has the id."""
+        from checkpointflow.frontends.document.loader import definition_hash
+
+        checked = self._checked_input(loaded.document, run_input)
+        digest = definition_hash(loaded.definition)
+        if run_id is not None and self._is_attached(_chosen_id(run_id), digest, checked):
+            return _chosen_id(run_id), None
+        self._refuse_missing_secrets(loaded.document)
+        started = self._started(loaded, digest, checked, labels)
+        chosen = ids.new_run_id(started.at) if run_id is None else _chosen_id(run_id)
+        try:
+            holder = self.place.own() if is_held else None
+            hold = self.place.store.create(chosen, [started], holder=holder, definition=(digest, loaded.definition))
+        except RunExistsError:
+            if not self._is_attached(chosen, digest, checked):
+                raise
+            return chosen, None
+        self.on_created(chosen)
+        self.observer([started], 1)
+        return chosen, hold
+
+    def plan(self, loaded: Loaded, run_input: JsonValue) -> JsonObject:
+        """Return what a run would do, which waits it may open, and what is missing here; performs nothing."""
+        from checkpointflow.frontends.document.plan import plan
+
+        checked = self._checked_input(loaded.document, run_input)
+        missing = self._missing_secrets(loaded.document)
+        return plan(loaded.document, checked, path=self.place.settings.environment.get("PATH"), missing_secrets=missing)
+
+    def _is_attached(self, run_id: RunId, digest: str, run_input: JsonValue) -> bool:
+        """Tell whether there is a run with this id, which then is the one that is meant."""
+        try:
+            head = self.place.store.head(run_id)
+        except RunNotFoundError:
+            return False
+        started = self.place.store.entries(run_id)[0]
+        if head.definition != digest or not isinstance(started, e.RunStarted) or started.input != run_input:
+            raise RunExistsError(
+                f"run `{run_id}` exists already, with another input or workflow; choose another id", run_id=run_id
+            )
+        self.on_created(run_id)
+        if status_of(*self.place.stand(run_id)) == "paused":
+            raise RunPausedError(
+                f"run `{run_id}` is paused; `cpf resume --run-id {run_id}` goes on with it", run_id=run_id
+            )
+        return True
+
+    def _started(self, loaded: Loaded, digest: str, run_input: JsonValue, labels: Mapping[str, str]) -> e.RunStarted:
+        document = loaded.document
+        return e.RunStarted(
+            at=self.place.clock.now(),
+            workflow_id=document.id,
+            workflow_name=document.name,
+            workflow_version=document.version,
+            definition=digest,
+            source_path=document.path,
+            input=run_input,
+            labels=dict(labels),
+            actor=self.place.settings.actor,
+            cwd=self.place.settings.cwd,
+            host=self.place.settings.host,
+        )
+
+    def _checked_input(self, document: Document, run_input: JsonValue) -> JsonValue:
+        from checkpointflow.schemas import check, told, with_defaults
+
+        schema = cast("JsonObject | bool", document.inputs)
+        value = with_defaults(run_input, schema)
+        problems = check(value, schema)
+        if problems:
+            shown, details = told(problems)
+            raise InputError(f"the input does not fit workflow `{document.id}`: {shown}", details=details)
+        return value
+
+    def _missing_secrets(self, document: Document) -> list[JsonObject]:
+        secrets = document.all_secrets()
+        if not secrets:
+            return []
+        from checkpointflow.steps.secrets import missing_secrets
+
+        return missing_secrets(secrets, self.place.settings.environment, self.place.settings.cwd)
+
+    def _refuse_missing_secrets(self, document: Document) -> None:
+        missing = self._missing_secrets(document)
+        if missing:
+            shown = "; ".join(f"`{one['secret']}`: {one['reason']}" for one in missing)
+            listed: list[JsonValue] = [*missing]
+            raise SecretMissingError(
+                f"workflow `{document.id}` needs secrets that are missing here ({shown}); nothing was started",
+                details={"missing_secrets": listed},
+                hint="`cpf plan` lists what a workflow needs and what of it is missing",
+            )
+
+
+def _chosen_id(text: str) -> RunId:
+    try:
+        return ids.run_id(text)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
