@@ -42,14 +42,14 @@ class OutputFile:
         """
         self._put(data if self._mask is None else self._mask.feed(data))
 
-    def finish(self) -> None:
-        """Write what was held back: no more comes.
+    def finish(self, *, is_cut: bool = False) -> None:
+        """Write what was held back: no more comes. Where the text was cut off, half of a secret is hidden too.
 
         Raises:
             OSError: the disk does not take it.
         """
         if self._mask is not None:
-            self._put(self._mask.rest())
+            self._put(self._mask.rest(is_cut=is_cut))
 
     def close(self) -> None:
         """Close the file as it is."""

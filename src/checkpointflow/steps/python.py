@@ -14,6 +14,7 @@ from checkpointflow.steps import processes
 from checkpointflow.steps.base import StepKind, StepSettings, environment_of, output_paths
 from checkpointflow.steps.outputs import OutputFile, new_file, unwritable
 from checkpointflow.steps.printed import Printed, parse_json
+from checkpointflow.steps.python_child import LONGEST
 from checkpointflow.values import JsonObject, JsonValue, dump
 
 _CHILD = Path(__file__).with_name("python_child.py")
@@ -194,7 +195,7 @@ class _Ended:
 
     def _shown(self, text: JsonValue) -> str:
         """Return a text masked; only then may it be cut, or half of a secret could be left."""
-        return self.settings.hidden.text(str(text))
+        return self.settings.hidden.text(str(text), is_cut=len(str(text)) >= LONGEST)
 
     def _misfit(self, fact: str) -> StepOutputError:
         return StepOutputError(f"`{self.call}` of step `{self.printed.key}` {fact}", step_key=self.printed.key)

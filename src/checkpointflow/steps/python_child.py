@@ -17,8 +17,8 @@ from importlib import import_module
 from typing import Any
 
 _DEEPEST = 200
-_LONGEST = 1024 * 1024
-"""Texts are cut by the parent, once secrets are masked; a secret that this cuts in two is out of its sight."""
+LONGEST = 1024 * 1024
+"""Texts of so many characters were cut off here; the parent, which masks secrets, sees to the half of one."""
 
 
 class _NoJson(Exception):  # noqa: N818 - a finding, told to the parent
@@ -64,7 +64,7 @@ def _outcome(request: Mapping[str, Any]) -> bytes:
         _check(value, "result", 0)
         return _encoded({"value": value})
     except (_NoJson, ValueError, RecursionError) as error:
-        return _encoded({"misfit": _plain(str(error) or type(error).__name__)[:_LONGEST]})
+        return _encoded({"misfit": _plain(str(error) or type(error).__name__)[:LONGEST]})
 
 
 def _function(call: str) -> Callable[..., Any]:
@@ -108,8 +108,8 @@ def _told(error: BaseException) -> dict[str, Any]:
         message = f"(its text cannot be had: {type(other).__name__})"
     return {
         "names": _names(type(error)),
-        "message": _plain(message)[:_LONGEST],
-        "traceback": _plain("".join(_lines(error)))[-_LONGEST:],
+        "message": _plain(message)[:LONGEST],
+        "traceback": _traceback(error),
     }
 
 
@@ -125,12 +125,15 @@ def _names(cls: type) -> list[str]:
     return [*(one.__name__ for one in classes), *full]
 
 
-def _lines(error: BaseException) -> list[str]:
-    """Return the traceback from the function on; without what leads to it here."""
+def _traceback(error: BaseException) -> str:
+    """Return the traceback from the function on; of a huge one only its lines of code."""
     trace = error.__traceback__
     while trace is not None and trace.tb_frame.f_code.co_filename == __file__:
         trace = trace.tb_next
-    return traceback.format_exception(type(error), error, trace)
+    text = "".join(traceback.format_exception(type(error), error, trace))
+    if len(text) >= LONGEST:
+        text = f"{''.join(traceback.format_tb(trace))}{type(error).__name__}: (its text is too long to be shown here)\n"
+    return _plain(text)[:LONGEST]
 
 
 if __name__ == "__main__":
