@@ -127,6 +127,21 @@ def f():
     assert place.stderr.read_text() == "err\n"
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.parametrize("ending", ["return pid == 0", "assert pid"])
+def test_a_fork_that_comes_back_from_the_function_too_has_nothing_to_say(place: Place, ending: str) -> None:
+    source = f"import os\ndef f():\n    pid = os.fork()\n    pid and os.waitpid(pid, 0)\n    {ending}\n"
+    assert place.call(source=source).output in (False, None)
+
+
+@pytest.mark.parametrize("module", ["json", "io", "traceback"])
+def test_a_module_of_the_author_s_wins_over_one_of_python_s_that_is_loaded_already(place: Place, module: str) -> None:
+    (place.document / f"{module}.py").write_text("def mine(): return 'mine'")
+    (place.cwd / "textwrap").mkdir()  # a mere folder is no module
+    assert place.call(f"{module}:mine").output == "mine"
+    assert place.call("textwrap:dedent", {"text": "  a"}).output == "a"
+
+
 def test_what_a_function_leaves_running_neither_holds_it_up_nor_hears_of_the_result(place: Place) -> None:
     source = """
 import os, subprocess, sys
@@ -211,6 +226,7 @@ def test_a_long_message_is_cut(place: Place) -> None:
         ("loop", "is nested more than 200 levels deep"),
         ("10 ** 5000", "Exceeds the limit"),
         ("'\\ud800'", "half of a surrogate pair"),
+        ("type('D', (dict,), {'items': lambda self: 1 / 0})(a=1)", "division by zero"),
     ],
 )
 def test_a_result_that_is_no_json_is_refused_naming_where(place: Place, value: str, where: str) -> None:
