@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from checkpointflow.cli.door import COMMANDS
@@ -172,3 +174,11 @@ def test_a_process_started_with_bytes_that_are_no_text_answers_too(cpf: Program)
     stdout, stderr = process.communicate(timeout=60)
     assert (process.returncode, stderr) == (10, b"")
     assert b'"ERR_USAGE"' in stdout
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="needs a file without end")
+def test_input_without_end_is_not_read_to_its_end(cpf: Program) -> None:
+    cpf.write("gate.yaml", GATE)
+    envelope = cpf.here("run", "-f", "gate.yaml", "--input", "@/dev/zero").envelope
+    assert envelope["error"]["message"] == "`--input` is larger than 64 MiB"
+    assert (envelope["exit_code"], cpf.home.exists()) == (10, False)
