@@ -17,6 +17,7 @@ NEEDS = {
     "init": (),
     "validate": ("-f", "gate.yaml"),
     "schema": (),
+    "graph": ("-f", "gate.yaml"),
     "plan": ("-f", "gate.yaml"),
     "run": ("-f", "gate.yaml"),
     "resume": NOBODY,
