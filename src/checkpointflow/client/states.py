@@ -70,8 +70,8 @@ class _Journal:
         statuses = {view.step_key: self._seen(view) for view in self.found.step_results}
         for entry in self.found.entries:
             key = entry.get("key")
-            if entry["entry"] == "run_reopened":
-                voided = cast("list[str]", entry["voided"])
+            voided = entry.get("voided")
+            if isinstance(voided, list):
                 statuses = {key: one for key, one in statuses.items() if key not in voided or one != "skipped"}
             if not isinstance(key, str):
                 continue

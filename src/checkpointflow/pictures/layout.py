@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from checkpointflow.pictures import texts
 from checkpointflow.pictures.layering import Box, Level, Link
-from checkpointflow.pictures.picture import Edge, Group, Node, Picture
+from checkpointflow.pictures.picture import EDGE_WORDS, Edge, Group, Node, Picture
 from checkpointflow.pictures.routing import Point, Request, Route, Routing
 
 TITLE, SMALL, WORDS = 13.0, 11.0, 11.0
@@ -97,11 +97,13 @@ def _level(picture: Picture, group: str | None) -> Layout:
 def _part(picture: Picture, one: Node | Group) -> Layout:
     """Return one box with all that is in it, at (0, 0)."""
     if isinstance(one, Node):
-        width, height, rows = _node_size(one)
+        width, height, rows = _node_size(
+            one, len({edge.kind for edge in picture.leaving.get(one.id, ()) if EDGE_WORDS[edge.kind]})
+        )
         return Layout(width, height, [Placed(one, 0, 0, width, height, rows)])
     inner = _level(picture, one.id)
     rows = _rows(one, max(inner.width, 200.0))
-    head = _HEAD + (_ROW if rows.about else 0)
+    head = _HEAD + _ROW * (bool(rows.about) + bool(rows.state))
     width = max(inner.width, _text_width(rows)) + 2 * _PAD
     height = head + inner.height + 2 * _PAD
     part = Layout(width, height, [Placed(one, 0, 0, width, height, rows)])
@@ -138,12 +140,13 @@ class _Arranged:
             self._ends.append(self._add(number, edge))
 
     def _add(self, number: int, edge: Edge) -> list[int]:
-        """Add the links of an edge: a condition is a box of its own between its ends."""
-        if edge.kind != "case" or not edge.label:
-            words = texts.sans(edge.words, WORDS) if edge.words else 0.0
+        """Add the links of an edge: a label of its own, as a condition, is a box between its ends."""
+        label = texts.one_line(edge.label[:5000])
+        if not label:
+            words = texts.sans(EDGE_WORDS[edge.kind], WORDS)
             return [self._link(edge, edge.source, edge.target, words)]
         name = f"{number}\0label"
-        rows = texts.wrapped(texts.one_line(edge.label), _LABEL_WIDTH, 3, _label_width)
+        rows = texts.wrapped(label, _LABEL_WIDTH, 3, _label_width)
         width = max(_label_width(row) for row in rows) + 14
         self._rows[name] = rows
         self._level.boxes[name] = Box(name, width, 13.0 * len(rows) + 6, follows=True)
@@ -174,7 +177,8 @@ class _Arranged:
         routes = tuple(routing.routes[index] for index in ends)
         name = f"{number}\0label"
         if name not in self._rows:
-            return Drawn(edge, routes, (edge.words,) if edge.words else ())
+            words = EDGE_WORDS[edge.kind]
+            return Drawn(edge, routes, (words,) if words else ())
         box = self._level.boxes[name]
         return Drawn(edge, routes, self._rows[name], (box.left, routing.tops[name], box.width, box.height))
 
@@ -192,12 +196,13 @@ class _Arranged:
 # -- sizes -----------------------------------------------------------------------------------------
 
 
-def _node_size(node: Node) -> tuple[float, float, Rows]:
+def _node_size(node: Node, spoken: int) -> tuple[float, float, Rows]:
     if node.shape in _SIGN:
         return _SIGN[node.shape], _SIGN[node.shape], Rows("")
     margin = 44.0 if node.shape == "decision" else 28.0
     rows = _rows(node, _MOST_WIDTH - margin)
-    width = min(max(_LEAST_WIDTH, _text_width(rows) + margin), _MOST_WIDTH)
+    least = _LEAST_WIDTH + 60.0 * max(0, spoken - 1)  # arrows that say why they leave stand beside each other
+    width = min(max(least, _text_width(rows) + margin), max(least, _MOST_WIDTH))
     if node.shape == "failure":
         width = _text_width(rows) + margin
     height = 16.0 + 18.0 + _ROW * bool(rows.about) + _ROW * bool(rows.state)
@@ -207,9 +212,6 @@ def _node_size(node: Node) -> tuple[float, float, Rows]:
 def _rows(one: Node | Group, most: float) -> Rows:
     about = " · ".join(part for part in (one.kind, texts.one_line(one.about[:500])) if part)
     state = "" if one.state is None else f"{one.state.mark} {one.state.words}"
-    if isinstance(one, Group) and state:
-        about = f"{about}  {state}" if about else state
-        state = ""
     return Rows(
         texts.cut(texts.one_line(one.label[:500]), most, lambda text: texts.sans(text, TITLE)),
         texts.cut(about, most, lambda text: texts.sans(text, SMALL)),

@@ -12,6 +12,8 @@ _ABOUT = 60
 _CONDITION = 80
 _MARKERS = "ﬂ°¶ß"
 """What Mermaid itself puts in the place of encoded characters while it reads."""
+_MEANT = (":fa-", "$$", "\\n")
+"""What Mermaid looks for once it has decoded a label (icons, formulas, line breaks): an invisible blank parts it."""
 _HARMLESS = "(),=!?'"
 """Signs that mean nothing inside quotes, if a label does not begin with them."""
 _SHAPES = {
@@ -52,7 +54,7 @@ def _title(picture: Picture) -> str:
     if picture.run is None:
         return title
     remark = f" ({picture.run.remark})" if picture.run.remark else ""
-    return f"{title} · run {picture.run.run_id}: {picture.run.status}{texts.one_line(remark)}"
+    return texts.one_line(f"{title} · run {picture.run.run_id}: {picture.run.status}{remark}")
 
 
 def _inside(picture: Picture, group: str | None, depth: int) -> Iterator[str]:
@@ -72,6 +74,8 @@ def _label(one: Node | Group) -> str:
     rows = [texts.cut(texts.one_line(one.label[:1000]), _LABEL), texts.cut(about, _ABOUT)]
     if one.state is not None:
         rows.append(f"{one.state.mark} {one.state.words}")
+    if isinstance(one, Group):  # whose title has one row only
+        return encoded(" · ".join(row for row in rows if row))
     return "<br/>".join(encoded(row) for row in rows if row)
 
 
@@ -105,7 +109,8 @@ def _encoded(text: str, index: int, char: str) -> str:
         return char
     if char in "_./-" and before.isalpha() and after.isalnum():
         return char
-    return f"#{ord(char)};"
+    is_meant = text.startswith(_MEANT, index)
+    return f"#{ord(char)};#8203;" if is_meant else f"#{ord(char)};"
 
 
 def _quoted_title(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Ways for the links of an arranged level, which touch no foreign box: ports, lanes beside boxes, tracks between ranks."""
+"""Ways for the links of an arranged level that touch no foreign box: ports, lanes beside boxes, tracks in gaps."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ Span: TypeAlias = tuple[float, float]
 LANE = 9.0
 _CLEAR = 10.0
 _TRACK = 8.0
+_PORT = 14.0
 _HEAD = 14.0
 _REST = 30.0
 _WORDS = 14.0
@@ -168,11 +169,12 @@ class Routing:
         box = self.level.boxes[name]
         order = sorted(ends, key=lambda index: (ends[index], index))
         straight = [place for place, index in enumerate(order) if abs(ends[index] - box.x) < 2]
-        middle = float(straight[0]) if straight else (len(order) - 1) / 2
-        most = max(middle, len(order) - 1 - middle, 1.0)
-        wide = max((self.requests[index].words for index in order), default=0.0) if is_out else 0.0
-        step = min(max(16.0, wide + 12), max(0.0, box.width / 2 - 14) / most)
-        return {index: round(box.x + (place - middle) * step, 1) for place, index in enumerate(order)}
+        apart = [_PORT + (self.requests[index].words if is_out else 0.0) for index in order]  # words stand on the right
+        places = [sum(apart[:place]) for place in range(len(order))]
+        middle = places[straight[0]] if straight else places[-1] / 2
+        most = max(middle, places[-1] - middle)
+        scale = min(1.0, max(0.0, box.width / 2 - _PORT) / most) if most else 1.0
+        return {index: round(box.x + (place - middle) * scale, 1) for index, place in zip(order, places, strict=True)}
 
     # -- tracks ----------------------------------------------------------------------------------
 

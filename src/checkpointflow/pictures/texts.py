@@ -96,12 +96,24 @@ def wrapped(text: str, most: float, rows: int, measure: Callable[[str], float]) 
     words = text[:2000].split(" ")
     while words and len(found) < rows - 1:
         row = words.pop(0)
-        while words and measure(f"{row} {words[0]}") <= most:
+        torn = measure(row) > most
+        if torn:  # a word that fits on no row goes on in the next
+            row, rest = _torn(row, most, measure)
+            words.insert(0, rest)
+        while words and measure(f"{row} {words[0]}") <= most and not torn:
             row += f" {words.pop(0)}"
         found.append(cut(row, most, measure))
     if words:
         found.append(cut(" ".join(words), most, measure))
     return tuple(found)
+
+
+def _torn(word: str, most: float, measure: Callable[[str], float]) -> tuple[str, str]:
+    """Return a word's beginning that fits, and its rest; broken behind a sign if one is near the end."""
+    at = max(1, len(cut(word, most, measure)) - 1)
+    sign = max((word.rfind(char, at // 2, at) for char in ".,(=&|/"), default=-1)
+    at = sign + 1 if sign > 0 else at
+    return word[:at], word[at:]
 
 
 def escaped(text: str) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from checkpointflow.cli import arguments
+from checkpointflow.cli.actions import action, for_run, of_file
 from checkpointflow.cli.documents import load
 from checkpointflow.cli.envelope import Envelope
 from checkpointflow.errors import FileMissingError, UsageError
@@ -52,7 +53,8 @@ def run(args: Namespace, door: Door) -> Envelope:
         picture, document, fields = _of_run(door, door.find(args.run_id), loaded)
     else:
         assert loaded is not None
-        picture, document, fields = _picture(loaded.document), loaded.document, {}
+        picture, document = _picture(loaded.document), loaded.document
+        fields = {"next_actions": [action("See what it would do", ["cpf", "plan", *of_file(args.file)])]}
     text = rendered(picture, args.format or _format_of(args.into))
     if args.into is None:
         return Envelope(text=text)
@@ -78,7 +80,7 @@ def _of_run(door: Door, run_id: str, loaded: Loaded | None) -> tuple[Picture, Do
     from checkpointflow.frontends.document.definition import definition_hash, open_definition
 
     found, definition = door.client().inspect(run_id), door.client().definition(run_id)
-    fields: JsonObject = {"run_id": run_id, "status": found.run.status}
+    fields: JsonObject = {"run_id": run_id, "status": found.run.status, "next_actions": for_run(found.run)}
     document, remark = open_definition(definition), ""
     if loaded is not None:
         if loaded.document.id != document.id:
