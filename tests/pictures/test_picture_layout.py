@@ -187,6 +187,6 @@ def test_a_step_that_leads_to_itself_has_a_loop_around_it() -> None:
 
 def test_a_long_chain_and_deep_groups_are_no_trouble() -> None:
     assert laid_out(chain(count=3000)).height > 3000
-    groups = tuple(Group(id=f"g{index}", label="g", group=f"g{index - 1}" if index else None) for index in range(30))
+    groups = tuple(Group(id=f"g{index}", label="g", group=f"g{index - 1}" if index else None) for index in range(60))
     node = Node(id="n", shape="step", label="n", group="g59")
     check(Picture(title="deep", nodes=(node,), groups=groups, boxes=(*(group.id for group in groups), "n")))
