@@ -87,7 +87,7 @@ ODD_WORDS = [
     *[("flows", "--detail", bad) for bad in ("", "nothing", "a\nb")],
     *[("guide", "--topic", bad) for bad in ("", "loops")],
     *[("completion", bad) for bad in ("", "tcsh")],
-    *[(later,) for later in ("graph", "fork", "tick", "worker", "gc", "gui", "__complete__")],
+    *[(later,) for later in ("fork", "tick", "worker", "gc", "gui", "__complete__")],
     *[(later,) for later in ("export", "import", "verify", "test", "help", "RUN", "")],
     ("--bogus",),
     ("--version", "x"),
