@@ -45,7 +45,7 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """An edge at its place; its label is a box in the way (`label_at`, its middle), or stands at its beginning."""
+    """An edge at its place; its label stands in a box on the way (left, top, width, height), or at its beginning."""
 
     edge: Edge
     routes: tuple[Route, ...]
