@@ -16,11 +16,11 @@ from checkpointflow.errors import (
 )
 from checkpointflow.expressions import parse
 from checkpointflow.frontends.document.loader import load_text
+from checkpointflow.frontends.document.remedies import what_to_write
 from checkpointflow.frontends.document.schema import document_schema, step_schema
 from checkpointflow.frontends.document.scopes import scope_of
 from checkpointflow.frontends.document.specs import KINDS
 from checkpointflow.frontends.document.strict_yaml import parse as parse_yaml
-from checkpointflow.frontends.document.structure import what_to_write
 from checkpointflow.schemas import Problem, check
 from checkpointflow.values import JsonObject
 

@@ -23,6 +23,7 @@ from checkpointflow.frontends.document.flow import check_flow
 from checkpointflow.frontends.document.holes import hole_of, is_numeric, shell_parts
 from checkpointflow.frontends.document.model import Document, Path, Step
 from checkpointflow.frontends.document.positions import Source
+from checkpointflow.frontends.document.remedies import reason_hint
 from checkpointflow.frontends.document.scopes import Scopes, inside_of
 from checkpointflow.frontends.document.secret_places import SecretPlaces, secret_of
 from checkpointflow.frontends.document.shell import (
@@ -35,7 +36,7 @@ from checkpointflow.frontends.document.shell import (
 )
 from checkpointflow.frontends.document.specs import KINDS
 from checkpointflow.frontends.document.strict_yaml import ReadSource
-from checkpointflow.frontends.document.structure import check_structure, reason_hint
+from checkpointflow.frontends.document.structure import check_structure
 from checkpointflow.frontends.document.written_texts import Text, texts_of_defaults, texts_of_step
 from checkpointflow.schemas import show
 from checkpointflow.values import JsonObject, JsonValue
