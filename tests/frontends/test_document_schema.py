@@ -192,3 +192,25 @@ def test_kinds_that_this_version_lacks_are_refused_as_unsupported(tmp_path: Path
     (problem,) = caught.value.details["problems"]
     assert problem["code"] == "ERR_UNSUPPORTED_STEP"
     assert problem["line"] == 1
+
+
+EVERY = {"cli", "api", "python"}
+TAKEN_BY: dict[JsonValue, set[str]] = {
+    **dict.fromkeys(("timeout", "connection", "exit:75", "http:503", "http:5xx"), EVERY),
+    **dict.fromkeys(("OSError", "http.client.HTTPException"), {"python"}),
+    **dict.fromkeys(("exit:", "http:7xx", "", "a-b", "timeout\n", 1), set()),
+}
+
+
+@pytest.mark.parametrize("kind", sorted(EVERY))
+@pytest.mark.parametrize("word", TAKEN_BY, ids=repr)
+def test_the_schema_and_the_loader_take_the_same_words_in_retry_on(kind: str, word: JsonValue, tmp_path: Path) -> None:
+    tree = document(kind, EXAMPLES[kind][0] | {"retry": {"max_attempts": 2, "on": [word]}})
+    found = []
+    try:
+        load_text(dump(tree), source_path=None, cwd=tmp_path)
+    except DocumentError as error:
+        found = [(one["path"], bool(one["hint"])) for one in error.problems if one["severity"] == "error"]
+    is_taken = kind in TAKEN_BY[word]
+    assert (check(tree, document_schema()) == []) is is_taken
+    assert found == ([] if is_taken else [("workflow.steps[0].retry.on[0]", True)])

@@ -84,8 +84,7 @@ class _Lint:
 
     def _check_defaults(self) -> None:
         scope = self._scopes.of_defaults()
-        if all(step.kind != "python" for step in self._document.all_steps()):
-            self._check_reasons(self._document.defaults, ("workflow", "defaults"), "step here")
+        self._check_default_reasons()
         parsed = [
             (text, self._parsed(("workflow", "defaults", *text.path), text, scope))
             for text in texts_of_defaults(self._document.defaults)
@@ -99,9 +98,7 @@ class _Lint:
             parsed.append((text, self._parsed((*step.path, *text.path), text, scope)))
         if step.kind == "cli":
             self._check_command(step, parsed)
-            self._check_reasons(step.fields, step.path, "command")
         if step.kind == "api":
-            self._check_reasons(step.fields, step.path, "request")
             check_api(step, parsed, self._document.defaults, self._findings)
         if step.kind == "sleep":
             self._check_sleep(step, parsed)
@@ -210,14 +207,16 @@ class _Lint:
                 self._findings.error((*at, *text.path), f"shells evaluate the variable `{name}` themselves", hint)
         return carries
 
-    def _check_reasons(self, fields: JsonObject, at: Path, what: str) -> None:
-        """Only a Python call raises exceptions: elsewhere the name of one in `retry.on` would never match."""
-        retry = fields.get("retry")
+    def _check_default_reasons(self) -> None:
+        """Only a Python call raises exceptions: without one, the name of one in `retry.on` would never match."""
+        retry = self._document.defaults.get("retry")
         words = retry.get("on") if isinstance(retry, dict) else None
+        if any(step.kind == "python" for step in self._document.all_steps()):
+            return
         for index, word in enumerate(words if isinstance(words, list) else ()):
             if isinstance(word, str) and not _REASON.fullmatch(word):
-                message = f"no {what} fails with {show(word)}, so it is never tried again"
-                self._findings.error((*at, "retry", "on", index), message, reason_hint(word))
+                message = f"no step here fails with {show(word)}, so it is never tried again"
+                self._findings.error(("workflow", "defaults", "retry", "on", index), message, reason_hint(word))
 
     # -- the rest --------------------------------------------------------------------------------
 
