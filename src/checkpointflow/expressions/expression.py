@@ -40,6 +40,11 @@ class Expression:
     def __repr__(self) -> str:
         return f"Expression({self.source!r})"
 
+    @property
+    def has_loops(self) -> bool:
+        """Whether it goes over lists or objects, so that its cost is not that of its length."""
+        return self._slots > 0
+
     def evaluate(self, context: Mapping[str, JsonValue]) -> JsonValue:
         """Return the value in a context, which maps each root to its value and is never changed or copied.
 

@@ -15,7 +15,7 @@ from checkpointflow.frontends.document.shell.reading import (
 )
 from checkpointflow.frontends.document.shell.rules import read_into
 
-_READ_SHELLS = ("sh", "bash", "dash")
+READ_SHELLS = ("sh", "bash", "dash")
 _REWRITE = f"use a plain place (a word of its own, \"…\", '…', `$( … )`), {advice.ENV}, or {advice.SCRIPT}"
 
 
@@ -121,7 +121,7 @@ class _Placing:
 
     def placed(self, first: int) -> ShellText:
         """Return the finished text, or raise ShellRefused."""
-        reading = self._read() if self.shell in _READ_SHELLS else self._other_shell()
+        reading = self._read() if self.shell in READ_SHELLS else self._other_shell()
         if self.refusals:
             raise ShellRefused(sorted(self.refusals, key=lambda refusal: refusal.offset))
         names = tuple(f"CPF_VALUE_{first + index}" for index in range(len(self.holes)))
@@ -199,7 +199,7 @@ def _other_hint(shell: str) -> str:
 
 
 def _evaluating(text: str, shell: str) -> Hazard | None:
-    if shell not in _READ_SHELLS:
+    if shell not in READ_SHELLS:
         return _evaluating_elsewhere(text, shell)
     reading = Reading(shell=shell, numeric=(True,) * text.count(MARK))
     try:

@@ -75,6 +75,8 @@ class Word:
     start: int
     segments: list[Segment] = field(default_factory=list)
     holes: list[int] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    """The variables that are expanded in it."""
     is_subscripted: bool = False
     is_array: bool = False
     is_process: bool = False
@@ -163,11 +165,11 @@ class Word:
 
 @dataclass(slots=True, kw_only=True)
 class Redirection:
-    """One redirection: its operator and target; for a here-document, the holes of its body."""
+    """One redirection: its operator and target; for a here-document, what is expanded in its body."""
 
     operator: str
     target: Word
-    body_holes: list[int] = field(default_factory=list)
+    body: Word | None = None
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
