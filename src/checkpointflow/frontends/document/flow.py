@@ -42,6 +42,7 @@ class _List:
             if step.id:
                 self._by_id.setdefault(step.id, step)
         self._starters = self._find_starters()
+        self._circular = self._find_circular()
 
     def check(self) -> None:
         self._check_ids()
@@ -107,7 +108,7 @@ class _List:
             self._findings.error(path, f"`start_at` cannot name a step of kind `{step.kind}`", hint)
         elif self._starters[target][1] != path:
             self._findings.error(path, f"`{target}` is a branch already", "a step belongs to one branch only")
-        elif self._leads_back(step, starter):
+        elif target in self._circular:
             self._findings.error(path, f"`{target}` starts `{starter.id}` in turn", "a branch cannot hold itself")
         else:
             self._check_started_step(step)
@@ -118,17 +119,21 @@ class _List:
             hint = f"remove `{path[0]}`, or give the branch an `id` and `steps` of its own"
             self._findings.error((*step.path, *path), message, hint)
 
-    def _leads_back(self, step: Step, starter: Step) -> bool:
+    def _find_circular(self) -> set[str]:
+        """Which started steps start, by way of others, the step that starts them."""
+        circular: set[str] = set()
         seen: set[str] = set()
-        waiting = [step]
-        while waiting:
-            current = waiting.pop()
-            if current is starter:
-                return True
-            if current.id not in seen:
-                seen.add(current.id)
-                waiting.extend(self._by_id[target] for _, target in current.started() if target in self._by_id)
-        return False
+        for target in self._starters:
+            way: dict[str, None] = {}
+            current = target
+            while current in self._starters and current not in seen:
+                seen.add(current)
+                way[current] = None
+                current = self._starters[current][0].id
+            if current in way:
+                chain = list(way)
+                circular.update(chain[chain.index(current) :])
+        return circular
 
     # -- order -----------------------------------------------------------------------------------
 

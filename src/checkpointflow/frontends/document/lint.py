@@ -47,18 +47,20 @@ _NUMBERS = frozenset({"integer", "number"})
 _TAKES_INPUTS = ("workflow", "foreach")
 
 
-def examine(source: Source, file: str | None) -> tuple[Document, Findings]:
-    """Return a document as far as it can be read, and everything that is wrong or doubtful in it.
+def examine(source: Source, file: str | None, findings: Findings) -> Document:
+    """Return a document as far as it can be read; everything that is wrong or doubtful in it goes into `findings`.
 
     Other files are not looked at.
+
+    Raises:
+        TooManyProblems: there are so many errors that the rest is not looked for.
     """
-    findings = Findings(source, file)
     for one in source.repeated if isinstance(source, ReadSource) else ():
         findings.error_on(one.place, one.message, one.hint)
     document = Document.from_tree(check_structure(source.tree, findings), path=file)
     check_flow(document, findings)
     _Lint(document, findings).check()
-    return document, findings
+    return document
 
 
 class _Lint:
@@ -116,18 +118,21 @@ class _Lint:
         for expression in () if result is None else expressions_of(result):
             self._secrets.check(path, text, expression)
             for note in expression.notes:
-                self._findings.warning_in(path, note.offset, note.message, note.hint)
+                self._findings.warning_in(path, note.offset, note.message, note.remedy)
         return result
 
     def _tried(self, path: Path, text: Text, scope: Scope) -> Template | Expression | None:
-        try:
-            return self._parse(text, scope)
-        except ExpressionError as error:
-            hint = self._secrets.hint(error) or _advice(error, text.place)
-            self._findings.error_in(path, error.offset, error.message, hint, code=error.code)
-            rest = _without_expression_at(text.text, error.offset)
-        if rest is not None and text.place not in ("condition", "expression"):
-            self._tried(path, Text(text.path, rest, text.place), scope)
+        left: str | None = text.text
+        while left is not None:
+            try:
+                parsed = self._parse(Text(text.path, left, text.place), scope)
+            except ExpressionError as error:
+                hint = self._secrets.hint(error) or _advice(error, text.place)
+                self._findings.error_in(path, error.offset, error.message, hint, code=error.code)
+                is_template = text.place not in ("condition", "expression")
+                left = _behind_expression_at(left, error.offset) if is_template else None
+            else:
+                return parsed if left == text.text else None
         return None
 
     def _parse(self, text: Text, scope: Scope) -> Template | Expression:
@@ -220,7 +225,7 @@ class _Lint:
             return
         self._secrets.check(path, Text(("from",), written, "expression"), expression)
         for note in expression.notes:
-            self._findings.warning_in(path, note.offset, note.message, note.hint)
+            self._findings.warning_in(path, note.offset, note.message, note.remedy)
 
 
 def _advice(error: ExpressionError, place: str) -> str:
@@ -230,14 +235,17 @@ def _advice(error: ExpressionError, place: str) -> str:
     return _CONDITIONS if place == "condition" else _EXPRESSIONS
 
 
-def _without_expression_at(text: str, offset: int) -> str | None:
-    """Return a text with blanks for the expression at an offset, so that later ones are seen; None if it is open."""
+def _behind_expression_at(text: str, offset: int) -> str | None:
+    """Return a text with blanks up to the end of the expression at an offset, so that later ones are seen.
+
+    None if the expression is not closed.
+    """
     start = text.rfind("${", 0, offset + 2)
     try:
         end = closing_brace(text, start + 2) if start >= 0 else -1
     except ExpressionError:
         return None
-    return None if end < offset else f"{text[:start]}{' ' * (end + 1 - start)}{text[end + 1 :]}"
+    return None if end < offset else " " * (end + 1) + text[end + 1 :]
 
 
 def _may_be(template: Template, types: frozenset[str]) -> bool:

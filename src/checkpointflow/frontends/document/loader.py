@@ -117,16 +117,20 @@ class _Loading:
         return Loaded(document=open_definition(definition), problems=problems, definition=definition)
 
     def _examine(self, key: str, text: str, file: Path | None) -> None:
+        from checkpointflow.frontends.document.findings import Findings, TooManyProblems
         from checkpointflow.frontends.document.lint import examine
 
         name = None if file is None else str(file)
         source = self._parsed(text, name)
         if source is None:
             return
-        document, findings = examine(source, name)
-        refs = self._resolved(document, file, findings)
+        findings = Findings(source, name)
+        try:
+            refs = self._resolved(examine(source, name, findings), file, findings)
+            self._entries[key] = entry(text, name, source.tree, refs)
+        except TooManyProblems:
+            pass  # and so there are errors: nothing is made of the document
         self._problems.extend(findings.problems)
-        self._entries[key] = entry(text, name, source.tree, refs)
 
     def _parsed(self, text: str, name: str | None) -> Source | None:
         from checkpointflow.frontends.document.strict_yaml import parse

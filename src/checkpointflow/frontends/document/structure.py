@@ -133,13 +133,21 @@ def _check_schemas(owner: JsonObject, names: Iterable[str], at: Path, findings: 
 
 
 def _without_echoes(problems: list[Problem]) -> list[Problem]:
-    """Leave out "`command` is missing" where a mistyped `comand` was reported beside it."""
+    """Leave out what follows from another problem.
+
+    Such are "`command` is missing" where a mistyped `comand` was reported beside it, and what a text lacks that
+    should be an object.
+    """
     hints = {(found.path[:-1], found.hint) for found in problems if found.keyword == "additionalProperties"}
+    mistyped = {found.path for found in problems if found.keyword == "type"}
     return [
         found
         for found in problems
         if found.keyword not in _WHOLE
-        or not any(path == found.path and _meant(hint) in found.message for path, hint in hints if _meant(hint))
+        or not (
+            found.path in mistyped
+            or any(path == found.path and _meant(hint) in found.message for path, hint in hints if _meant(hint))
+        )
     ]
 
 

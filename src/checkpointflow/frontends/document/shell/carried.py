@@ -11,15 +11,16 @@ Origin: TypeAlias = "int | str"
 """Where a value comes from: the number of a hole, or the name of a variable that had it before the text began."""
 
 _ASSIGNING = frozenset({"export", "declare", "typeset", "local", "readonly"})
+_PASSES = 2
+"""In a loop a value may be handed on before the line that got it."""
+
 _POSITIONAL = (*"123456789", "@", "*")
 
 
 def carried_names(commands: Sequence[Command], known: Iterable[str]) -> Mapping[str, Origin]:
     """Return the variables that carry a value, each with its first origin; `known` carry one from the beginning."""
     found: dict[str, Origin] = {name: name for name in known}
-    before = -1
-    while len(found) > before:  # a value may be handed on before the line that got it, as in a loop
-        before = len(found)
+    for _ in range(_PASSES):
         for command in commands:
             for name, word in _assignments(command):
                 for origin in origins_of(word, found):

@@ -166,8 +166,8 @@ class CommandReader(WordReader):
             current.command.words.append(word)
 
     def _may_assign(self, command: Command) -> bool:
-        operands = command.operands
-        return not operands or operands[0].text in _DECLARING
+        first = command.command_word
+        return first is None or first.text in _DECLARING
 
     def _is_descriptor(self, word: Word) -> bool:
         """Tell whether a redirection follows directly and the word is its descriptor, as in `2>`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import pairwise
+from itertools import islice, pairwise
 
 from checkpointflow.frontends.document.shell.carried import Origin, carried_names, origins_of
 from checkpointflow.frontends.document.shell.places import (
@@ -16,8 +16,8 @@ from checkpointflow.frontends.document.shell.places import (
     marked,
     offsets_of,
 )
-from checkpointflow.frontends.document.shell.reading import MARK, Command, Reading, Unreadable, Word
-from checkpointflow.frontends.document.shell.rules import read_into
+from checkpointflow.frontends.document.shell.reading import MARK, Command, Word
+from checkpointflow.frontends.document.shell.rules import known_reading
 
 _SHELLS = frozenset({"sh", "bash", "dash", "ash", "zsh", "ksh", "mksh", "csh", "tcsh", "fish", "busybox"})
 _SHELLS |= {"su", "runuser", "script", "flock", "pwsh", "powershell"}
@@ -53,6 +53,8 @@ _ALIASES = {"gawk": "awk", "mawk": "awk", "nawk": "awk", "gsed": "sed", "nodejs"
 _READ_INPUT = _SHELLS | {"python", "perl", "ruby", "node", "php", "psql", "mysql", "mariadb", "sqlite3", "bc", "ssh"}
 _READ_INPUT |= {"at", "batch"}
 _ALWAYS_INPUT = frozenset({"ssh", "psql", "mysql", "mariadb", "sqlite3", "at", "batch"})
+_INTERPRETERS = _SHELLS | _READ_INPUT | _EVERY_WORD | frozenset(_FLAGS)
+_NAMED_AT_ONCE = 20
 _EXPANDED = re.compile(r"\$\{?([A-Za-z_][A-Za-z0-9_]*)")
 _SHELL_FLAG = re.compile(r"-[A-Za-z]*c|-Command")
 _BUILTINS = frozenset(
@@ -136,18 +138,12 @@ def _from_program(words: list[Word]) -> list[Word]:
 def _commands(parts: Sequence[str | Hole], shell: str) -> Sequence[Command]:
     """Read the commands of a text; none if it cannot be read, or is for a shell whose texts are not."""
     shell = shell.removesuffix(".exe")
-    if shell not in READ_SHELLS:
-        return ()
-    holes = [part for part in parts if isinstance(part, Hole)]
+    numeric = tuple(part.numeric for part in parts if isinstance(part, Hole))
     text = marked(parts)
-    if text.count(MARK) != len(holes):
+    if shell not in READ_SHELLS or text.count(MARK) != len(numeric):
         return ()
-    reading = Reading(shell=shell, numeric=tuple(hole.numeric for hole in holes))
-    try:
-        read_into(reading, text)
-    except Unreadable:
-        return ()
-    return reading.commands
+    reading, unreadable = known_reading(text, shell, numeric)
+    return () if unreadable else reading.commands
 
 
 def _note(hole: Hole, program: str) -> Refusal:
@@ -166,12 +162,17 @@ def _note_of_name(name: str, program: str, offset: int) -> Refusal:
 
 def _interpreted(command: Command) -> Iterator[tuple[str, Word]]:
     """Find interpreters among the words, also behind `sudo`, `env`, `xargs`, `find -exec` and the like."""
-    words = command.operands
-    for index, word in enumerate(words):
-        name = _program(word)
-        for script in _scripts(name, words[index + 1 :]):
+    for name, rest in _interpreters(command.operands):
+        for script in _scripts(name, rest):
             yield name, script
     yield from _from_input(command)
+
+
+def _interpreters(words: list[Word]) -> Iterator[tuple[str, list[Word]]]:
+    """Yield the first few interpreters among the words, each with the words after it."""
+    found = ((index, _program(word)) for index, word in enumerate(words))
+    named = ((index, name) for index, name in found if name in _INTERPRETERS)
+    yield from ((name, words[index + 1 :]) for index, name in islice(named, _NAMED_AT_ONCE))
 
 
 def _networked(command: Command) -> Iterator[tuple[str, int]]:
@@ -273,19 +274,16 @@ def _replacing(words: list[Word]) -> str:
         for option, following in pairwise(options)
         if option.startswith("-I") and (option[2:] or following)
     ]
-    for index, word in enumerate(words):
-        scripts = _scripts(_program(word), words[index + 1 :])
-        if any(name in script.text for script in scripts for name in written):
-            return _program(word)
+    for name, rest in _interpreters(words):
+        if any(place in script.text for script in _scripts(name, rest) for place in written[:_NAMED_AT_ONCE]):
+            return name
     return ""
 
 
 def _input_reader(words: list[Word]) -> str:
     """Return the interpreter among the words that was given no program of its own, or empty text."""
-    for index, word in enumerate(words):
-        name = _program(word)
+    for name, rest in _interpreters(words):
         if name in _READ_INPUT:
-            rest = words[index + 1 :]
             has_program = name not in _ALWAYS_INPUT and any(
                 not other.prefix.startswith("-") or other.text in _FLAGS.get(name, ("-c",)) for other in rest
             )

@@ -180,6 +180,8 @@ class Command:
     redirections: list[Redirection] = field(default_factory=list)
     is_closed: bool = False
     piped_from: Command | None = None
+    _assigned: int = field(default=0, init=False)
+    """How many of the words are known to be assignments."""
 
     @property
     def is_fresh(self) -> bool:
@@ -187,17 +189,21 @@ class Command:
         return not (self.words or self.redirections or self.is_closed)
 
     @property
+    def command_word(self) -> Word | None:
+        """The first word that is no assignment, as far as the command was read."""
+        while self._assigned < len(self.words) and self.words[self._assigned].is_assignment:
+            self._assigned += 1
+        return self.words[self._assigned] if self._assigned < len(self.words) else None
+
+    @property
     def operands(self) -> list[Word]:
         """The words from the command word on, without the assignments before it."""
-        for index, word in enumerate(self.words):
-            if not word.is_assignment:
-                return self.words[index:]
-        return []
+        return [] if self.command_word is None else self.words[self._assigned :]
 
     @property
     def assignments(self) -> list[Word]:
         """The assignments before the command word."""
-        return self.words[: len(self.words) - len(self.operands)]
+        return self.words if self.command_word is None else self.words[: self._assigned]
 
 
 @dataclass(slots=True, kw_only=True)
