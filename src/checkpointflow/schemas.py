@@ -20,8 +20,8 @@ MAX_PROBLEMS = 50
 _SHOWN = 120
 _LISTED = 12
 _LONGEST_GUESSED = 100
-_GUESSED_AMONG = 5000
-_COMPARED = 400
+_GUESSED_AMONG = 1000
+_COMPARED = 200
 _META = "https://json-schema.org/draft/2020-12/schema"
 _TYPE_WORDS = {
     "string": "text",
@@ -392,8 +392,9 @@ def closest(name: str, known: Iterable[str]) -> str | None:
 
     least, most = len(name) * 3 // 7, len(name) * 7 // 3 + 1  # others are too short or long to be near
     names = {word.lower(): word for word in islice(known, _GUESSED_AMONG) if least <= len(word) <= most}
-    near = sorted(names, key=lambda word: word[:1] != name[:1].lower()) if len(names) > _COMPARED else list(names)
-    close = get_close_matches(name.lower(), near[: max(20, _COMPARED * 10 // len(name))], n=1, cutoff=0.6)
+    limit = min(_COMPARED, max(20, 2000 // len(name)))
+    near = sorted(names, key=lambda word: word[:1] != name[:1].lower()) if len(names) > limit else list(names)
+    close = get_close_matches(name.lower(), near[:limit], n=1, cutoff=0.6)
     return names[close[0]] if close else None
 
 
