@@ -18,7 +18,8 @@ from checkpointflow.frontends.document.loader import (
     load_text,
     open_definition,
 )
-from checkpointflow.frontends.document.strict_yaml import SyntaxProblem, decode, parse
+from checkpointflow.frontends.document.strict_yaml import decode, parse
+from checkpointflow.frontends.document.yaml_problems import SyntaxProblem
 
 COMPAT = Path(__file__).parents[2].parent / "shared" / "compat"
 HEAD = "schema_version: checkpointflow/v1\nworkflow:\n  id: t\n  inputs: {type: object}\n  steps:\n"

@@ -30,7 +30,8 @@ class Flow:
     @cached_property
     def header(self) -> JsonObject | None:
         """The `workflow` of the file as written; None if it cannot be read, `{}` if the file is something else."""
-        from checkpointflow.frontends.document.strict_yaml import MAX_BYTES, SyntaxProblem, decode, parse
+        from checkpointflow.frontends.document.strict_yaml import MAX_BYTES, decode, parse
+        from checkpointflow.frontends.document.yaml_problems import SyntaxProblem
 
         try:
             with self.file.open("rb") as opened:

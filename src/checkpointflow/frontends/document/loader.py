@@ -44,7 +44,8 @@ def load_file(path: str | Path, *, cwd: str | Path) -> Loaded:
         DocumentError: it has other problems; all are in `problems`, with file, line and column.
         UnknownKindError: all that is wrong is kinds of steps which this version lacks.
     """
-    from checkpointflow.frontends.document.strict_yaml import SyntaxProblem, as_yaml_error, decode
+    from checkpointflow.frontends.document.strict_yaml import decode
+    from checkpointflow.frontends.document.yaml_problems import SyntaxProblem, as_yaml_error
 
     file = Path(cwd) / path
     try:
@@ -116,19 +117,24 @@ class _Loading:
         return Loaded(document=open_definition(definition), problems=problems, definition=definition)
 
     def _examine(self, key: str, text: str, file: Path | None) -> None:
+        from checkpointflow.frontends.document.findings import Findings, TooManyProblems
         from checkpointflow.frontends.document.lint import examine
 
         name = None if file is None else str(file)
         source = self._parsed(text, name)
         if source is None:
             return
-        document, findings = examine(source, name)
-        refs = self._resolved(document, file, findings)
+        findings = Findings(source, name)
+        try:
+            refs = self._resolved(examine(source, name, findings), file, findings)
+            self._entries[key] = entry(text, name, source.tree, refs)
+        except TooManyProblems:
+            pass  # and so there are errors: nothing is made of the document
         self._problems.extend(findings.problems)
-        self._entries[key] = entry(text, name, source.tree, refs)
 
     def _parsed(self, text: str, name: str | None) -> Source | None:
-        from checkpointflow.frontends.document.strict_yaml import SyntaxProblem, as_yaml_error, parse
+        from checkpointflow.frontends.document.strict_yaml import parse
+        from checkpointflow.frontends.document.yaml_problems import SyntaxProblem, as_yaml_error
 
         try:
             return parse(text)
@@ -169,7 +175,8 @@ class _Loading:
             return None
 
     def _read_into(self, target: Path, at: tuple[str | int, ...], findings: Findings) -> str | None:
-        from checkpointflow.frontends.document.strict_yaml import SyntaxProblem, decode
+        from checkpointflow.frontends.document.strict_yaml import decode
+        from checkpointflow.frontends.document.yaml_problems import SyntaxProblem
 
         try:
             return self.add(decode(_read(target)), target)

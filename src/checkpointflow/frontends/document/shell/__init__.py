@@ -1,6 +1,10 @@
 """Values in the text of a shell command: how they get in without ever becoming syntax."""
 
-from checkpointflow.frontends.document.shell.notes import second_interpreter_notes, visible_arguments
+from checkpointflow.frontends.document.shell.notes import (
+    assigned_values,
+    second_interpreter_notes,
+    visible_arguments,
+)
 from checkpointflow.frontends.document.shell.places import (
     Hole,
     Refusal,
@@ -16,6 +20,7 @@ __all__ = [
     "Refusal",
     "ShellRefused",
     "ShellText",
+    "assigned_values",
     "evaluating_construct",
     "is_evaluated_variable",
     "place_values",
