@@ -178,6 +178,12 @@ class RunNotSettledError(RunError):
     code = "ERR_RUN_NOT_SETTLED"
 
 
+class StepOnceError(RunError):
+    """A step with `effect: once` would run again, and nobody said that it may."""
+
+    code = "ERR_STEP_ONCE"
+
+
 class StepNotInDoubtError(RunError):
     """The step needs no decision."""
 

@@ -15,12 +15,15 @@ from checkpointflow.kernel.scope import last_name
 from checkpointflow.kernel.store import HolderInfo, Message, OpenWait, RunHead
 from checkpointflow.values import JsonObject, JsonValue
 
-RunStatus: TypeAlias = Literal["running", "interrupted", "waiting", "paused", "completed", "failed", "cancelled"]
+RunStatus: TypeAlias = Literal[
+    "running", "interrupted", "waiting", "paused", "moved", "completed", "failed", "cancelled"
+]
 STATUSES: tuple[RunStatus, ...] = (
     "running",
     "interrupted",
     "waiting",
     "paused",
+    "moved",
     "completed",
     "failed",
     "cancelled",
@@ -180,7 +183,7 @@ def run_view(
 def inspection(run: RunView, entries: Sequence[e.AnyEntry], paths: PathsOf) -> Inspection:
     """Return everything that a journal tells; `paths` gives the output files of an attempt that are there."""
     first = entries[0]
-    steps = _Steps(paths, settled=run.status in ("completed", "failed", "cancelled"))
+    steps = _Steps(paths, settled=run.status in ("completed", "failed", "cancelled", "moved"))
     for entry in entries:
         steps.take(entry)
     views = steps.views()
@@ -254,7 +257,7 @@ class _Steps:
                 self._begin(entry.key, entry.kind, entry.at, "running")
             case e.ValueRecorded() if "%" not in entry.key.rsplit("/", 1)[-1][:1]:
                 self._value(entry)
-            case e.RunReopened():
+            case e.RunReopened() | e.DefinitionChanged():
                 for key in entry.voided:
                     self._drafts.pop(StepKey(str(key)), None)
             case _:

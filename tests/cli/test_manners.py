@@ -11,7 +11,7 @@ from checkpointflow.config import Settings, load_settings
 from checkpointflow.errors import RunNotWaitingError, RunPausedError
 from checkpointflow.frontends.document.loader import Loaded, load_text
 from checkpointflow.frontends.document.plan import plan
-from checkpointflow.kernel.engine import Interrupt
+from checkpointflow.kernel.surroundings import Interrupt
 from checkpointflow.testing.clock import FakeClock
 
 HEAD = "schema_version: checkpointflow/v1\nworkflow:\n  id: t\n  inputs: {type: object}\n  steps:\n"

@@ -21,10 +21,11 @@ from checkpointflow.errors import (
     StoreUnavailable,
     UsageError,
 )
-from checkpointflow.kernel.engine import Interrupt, reopen
 from checkpointflow.kernel.ids import RunId
 from checkpointflow.kernel.journal import Observer
+from checkpointflow.kernel.revising import reopen
 from checkpointflow.kernel.store import Hold
+from checkpointflow.kernel.surroundings import Interrupt
 from checkpointflow.values import JsonObject, JsonValue
 from checkpointflow.views import RunView, status_of
 

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, cast
 
 from checkpointflow.client.place import FOLLOW_SECONDS, Place
 from checkpointflow.errors import RunHeldError, RunSettledError
-from checkpointflow.kernel.engine import Interrupt, Surroundings, drive
+from checkpointflow.kernel.engine import drive
 from checkpointflow.kernel.ids import RunId
 from checkpointflow.kernel.journal import Observer
 from checkpointflow.kernel.run import Run, Workflow
 from checkpointflow.kernel.store import Hold, RunHead
+from checkpointflow.kernel.surroundings import Interrupt, Surroundings
 from checkpointflow.values import JsonObject
 
 if TYPE_CHECKING:
