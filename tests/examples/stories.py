@@ -141,11 +141,10 @@ def _greeting(folder: Path) -> None:
     (folder / "notes.txt").write_text("Dear reader,\nwelcome.\n")
 
 
-def _patch(old: str, new: str, *, file: str = "notes.txt") -> JsonObject:
+def _patch(old: str, new: str) -> JsonObject:
     """Return an agent's answer: the line `old` of the greeting becomes `new`."""
-    head = f"--- a/{file}\n+++ b/{file}\n@@ -1,2 +1,2 @@\n"
-    body = f"-{old}\n+{new}\n welcome.\n"
-    return {"title": f"Say {new}", "why": "It is friendlier.", "risk": "low", "patch": head + body}
+    diff = f"--- a/notes.txt\n+++ b/notes.txt\n@@ -1,2 +1,2 @@\n-{old}\n+{new}\n welcome.\n"
+    return {"title": f"Say {new}", "why": "It is friendlier.", "risk": "low", "patch": diff}
 
 
 def _stuck_shop(folder: Path) -> None:
@@ -386,39 +385,27 @@ STORIES = [
         value={"result": {"status": "rejected", "comment": "no"}, "outputs": {}},
     ),
     Story(
-        name="patch applied at the third try",
+        name="patch applied at the second try",
         file="reviewed_patch.yaml",
         prepare=_greeting,
         input=_TASK,
         answers={
             "patch": _patch("Dear Reader,", "Dear Ann,"),
             "patch#2": _patch("Dear reader,", "Dear Ann,"),
-            "review": {"decision": "revise", "comment": "Bob it is."},
-            "patch#3": _patch("Dear reader,", "Dear Bob,"),
-            "review#2": {"decision": "apply"},
+            "review": {"decision": "apply"},
         },
         value={
-            "result": {
-                "status": "applied",
-                "file": "notes.txt",
-                "title": "Say Dear Bob,",
-                "added": 1,
-                "removed": 1,
-            }
+            "result": {"status": "applied", "file": "notes.txt", "title": "Say Dear Ann,", "added": 1, "removed": 1}
         },
-        files={"notes.txt": "Dear Bob,\nwelcome.\n"},
+        files={"notes.txt": "Dear Ann,\nwelcome.\n"},
     ),
     Story(
         name="patch stopped",
         file="reviewed_patch.yaml",
         prepare=_greeting,
         input=_TASK,
-        answers={
-            "patch": _patch("Dear reader,", "Dear Ann,", file="other.txt"),
-            "patch#2": _patch("Dear reader,", "Dear Ann,"),
-            "review": {"decision": "stop"},
-        },
-        value={"result": {"status": "stopped", "comment": None}},
+        answers={"patch": _patch("Dear reader,", "Dear Ann,"), "review": {"decision": "stop", "comment": "no need"}},
+        value={"result": {"status": "stopped", "comment": "no need"}},
         files={"notes.txt": "Dear reader,\nwelcome.\n"},
     ),
     Story(
