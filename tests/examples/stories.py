@@ -155,9 +155,13 @@ def _stuck_shop(folder: Path) -> None:
     os.utime(folder / "shop" / "old.lock", (0, 0))
 
 
-def _decisions(big_log: str, old_lock: str) -> dict[str, JsonValue]:
-    keys = {"big log a.log": big_log, "old lock old.lock": old_lock}
-    return {f'each["{key}"]/decision': {"decision": decision} for key, decision in keys.items()}
+def _locked_shop(folder: Path) -> None:
+    _stuck_shop(folder)
+    (folder / "shop" / "a.log").unlink()
+
+
+def _decisions(*findings: str, decision: str) -> dict[str, JsonValue]:
+    return {f'each["{finding}"]/decision': {"decision": decision} for finding in findings}
 
 
 def _one_fix(folder: Path) -> None:
@@ -420,15 +424,15 @@ STORIES = [
         file="incident.yaml",
         prepare=_stuck_shop,
         input=_SHOP,
-        answers=_decisions("mend", "mend"),
+        answers=_decisions("big log a.log", "old lock old.lock", decision="mend"),
         value={"result": {"status": "mended", "report": "incident.json", "findings": 2}},
     ),
     Story(
         name="incident left open",
         file="incident.yaml",
-        prepare=_stuck_shop,
+        prepare=_locked_shop,
         input=_SHOP,
-        answers=_decisions("leave", "mend"),
+        answers=_decisions("old lock old.lock", decision="leave"),
         value={"result": {"status": "attention", "report": "incident.json", "errors": []}},
     ),
     Story(

@@ -1,12 +1,12 @@
-"""The hand-off by the real command line: each side finds its question in its inbox, and all that an answer needs."""
+"""The hand-off at the command line: each side finds its question in its inbox, and all that an answer needs."""
 
 import json
 import subprocess
-import sys
 
 import pytest
 
 from checkpointflow.schemas import check
+from cli.program import Program
 from examples.stories import EXAMPLES, settings
 
 TEXT = "Dear reader,\nwelcome.\n"
@@ -20,28 +20,25 @@ def patch(*, old="reader", new="Ann", diff=DIFF):
 
 
 class Desk:
-    """A folder with a file to change, and a `cpf` whose answers are envelopes."""
+    """A folder with a file to change, and the program whose envelopes are all that anybody sees."""
 
-    def __init__(self, folder):
-        self._place = settings(folder)
+    def __init__(self, folder, monkeypatch):
+        place = settings(folder)
         self.folder = folder / "cwd"
         self.file = self.folder / "notes.txt"
         self.file.write_text(TEXT)
+        self._program = Program(home=place.home, cwd=self.folder)
+        for name, value in {**place.environment, **self._program.environment}.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.chdir(self.folder)
 
     def cpf(self, *words, exit_code):
-        done = subprocess.run(
-            [sys.executable, "-m", "checkpointflow", *words],
-            cwd=self.folder,
-            env={**self._place.environment, "CPF_HOME": str(self._place.home), "CPF_DURABILITY": "process"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == exit_code, done.stdout + done.stderr
-        return json.loads(done.stdout)
+        answer = self._program.here(*words)
+        assert answer.exit_code == exit_code, answer.stdout + answer.stderr
+        return answer.envelope
 
-    def run(self, **given):
-        inputs = {"file": "notes.txt", "task": "Greet the reader by name"} | given
+    def run(self):
+        inputs = {"file": "notes.txt", "task": "Greet the reader by name"}
         return self.cpf("run", "-f", str(EXAMPLES / "reviewed_patch.yaml"), "--input", json.dumps(inputs), exit_code=40)
 
     def inbox(self, audience):
@@ -56,8 +53,8 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path):
-    return Desk(tmp_path)
+def desk(tmp_path, monkeypatch):
+    return Desk(tmp_path, monkeypatch)
 
 
 def test_the_wait_alone_tells_the_agent_what_to_write(desk):
