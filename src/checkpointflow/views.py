@@ -8,11 +8,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+from checkpointflow import clock
 from checkpointflow.errors import RunInterruptedError, exit_code_of
 from checkpointflow.kernel import entries as e
 from checkpointflow.kernel.ids import StepKey
 from checkpointflow.kernel.scope import last_name
-from checkpointflow.kernel.store import HolderInfo, Message, OpenWait, RunHead
+from checkpointflow.kernel.store import Backoff, HolderInfo, Message, OpenWait, RunHead
 from checkpointflow.values import JsonObject, JsonValue
 
 RunStatus: TypeAlias = Literal[
@@ -204,6 +205,14 @@ def message_warnings(messages: Iterable[Message]) -> list[str]:
         for message in messages
         if message.state == "set_aside"
     ]
+
+
+def backoff_warning(backoff: Backoff) -> str:
+    """Return the warning about a run that could not be driven somewhere."""
+    until = clock.to_text(backoff.next_try_at)
+    return (
+        f"it could not be driven in pool `{backoff.pool}`, which tries again from {until}: {backoff.error['message']}"
+    )
 
 
 class PathsOf:

@@ -74,7 +74,7 @@ def messages(error: CheckpointflowError) -> Iterator[str]:
     return (problem["message"] for problem in problems if problem["severity"] == "error")
 
 
-@pytest.mark.parametrize("entry", entries("refused"), ids=named)
+@pytest.mark.parametrize("entry", entries("fragment: refused"), ids=named)
 def test_what_is_refused_gets_the_message_that_the_page_shows(entry: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(CheckpointflowError) as refused:
         document(tmp_path, entry["was"])
@@ -82,7 +82,7 @@ def test_what_is_refused_gets_the_message_that_the_page_shows(entry: dict[str, A
     document(tmp_path, entry["write"])
 
 
-@pytest.mark.parametrize("entry", entries("refused text"), ids=named)
+@pytest.mark.parametrize("entry", entries("fragment: refused text"), ids=named)
 def test_texts_that_are_no_yaml_of_ours_get_the_message_that_the_page_shows(
     entry: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -109,7 +109,7 @@ def told(entry: dict[str, Any], name: str) -> dict[str, Any]:
     return {"error": error} if error else {"result": entry[name]}
 
 
-@pytest.mark.parametrize("entry", entries("differs"), ids=named)
+@pytest.mark.parametrize("entry", entries("fragment: differs"), ids=named)
 def test_what_is_read_otherwise_gives_what_the_page_says(entry: dict[str, Any], tmp_path: Path) -> None:
     (tmp_path / "was").mkdir()
     assert outcome(tmp_path / "was", entry["was"]) == told(entry, "gives")
@@ -118,7 +118,7 @@ def test_what_is_read_otherwise_gives_what_the_page_says(entry: dict[str, Any], 
         assert outcome(tmp_path / "write", entry["write"]) == told(entry, "gave")
 
 
-@pytest.mark.parametrize("entry", entries("kept"), ids=named)
+@pytest.mark.parametrize("entry", entries("fragment: kept"), ids=named)
 def test_what_is_kept_runs_and_is_warned_about_as_the_page_says(entry: dict[str, Any], tmp_path: Path) -> None:
     assert outcome(tmp_path, entry["was"]) == told(entry, "gives")
     loaded = document(tmp_path / "w", entry["was"])
