@@ -104,7 +104,7 @@ def test_yaml_on_pages_is_a_document_or_steps_of_one(page: Path, block: Block, t
     if block.mark.startswith("runs: "):
         assert block.mark in Path(__file__).read_text(encoding="utf-8") + ONE_STEP, f"nothing reads `{block.mark}`"
         return
-    if block.mark.startswith("fragment: "):  # it says of what
+    if block.mark.startswith(("fragment: ", "file: ")):  # it says of what; files are those of a session that is typed
         return
     text = block.text if block.text.startswith("schema_version:") else as_document(block.text)
     for name in ("deploy.yaml", "other.yaml"):

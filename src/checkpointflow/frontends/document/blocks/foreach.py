@@ -11,7 +11,7 @@ from checkpointflow.frontends.branches import Member, Ok, branches
 from checkpointflow.frontends.document.blocks.parallel import limit_of, list_value
 from checkpointflow.frontends.document.blocks.workflow import run_sub, sub_inputs
 from checkpointflow.frontends.document.frame import Done, Frame
-from checkpointflow.frontends.document.model import Step
+from checkpointflow.frontends.document.model import Document, Step
 from checkpointflow.kernel.run import Run
 from checkpointflow.values import JsonObject, JsonValue
 
@@ -60,6 +60,14 @@ def _item_roots(frame: Frame, index: int, item: JsonValue) -> JsonObject:
     return {"item": item, "item_index": index, "inputs": inputs}
 
 
+def _takes(schema: JsonValue, name: str) -> bool:
+    """Tell whether an input may have this name: one that is closed and does not declare it, as few do, is spared it."""
+    if not isinstance(schema, dict) or schema.get("additionalProperties", True) is not False:
+        return True
+    properties = schema.get("properties")
+    return isinstance(properties, dict) and name in properties
+
+
 class _Iteration:
     """One item's turn."""
 
@@ -78,10 +86,16 @@ class _Iteration:
     async def _sub_workflow(self, run: Run) -> JsonValue:
         frame, step = self._frame, self._step
         document = frame.document.sub_workflow(str(step.workflow_ref))
-        context = frame.roots | self._roots
+        return await run_sub(frame, run, document, sub_inputs(frame, step, document, self._given(document)))
+
+    def _given(self, document: Document) -> JsonValue:
+        """Return what is passed on: `inputs` as written, else, as in 1.x, the item under the names that fit."""
+        frame, step = self._frame, self._step
+        if "inputs" not in step.fields:
+            names = {"_foreach_item": self._roots["item"], "_foreach_index": self._roots["item_index"]}
+            return {name: value for name, value in names.items() if _takes(document.inputs, name)}
         with frame.blaming(step):
-            given = frame.texts.value(step, "inputs", context=context, inside="item")
-        return await run_sub(frame, run, document, sub_inputs(frame, step, document, given))
+            return frame.texts.value(step, "inputs", context=frame.roots | self._roots, inside="item")
 
     async def _guarded(self, work: Coroutine[Any, Any, JsonValue], finished: Callable[[], JsonObject]) -> JsonValue:
         if self._step.fields.get("on_item_error", "stop") == "stop":
