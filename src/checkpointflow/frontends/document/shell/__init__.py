@@ -1,6 +1,6 @@
 """Values in the text of a shell command: how they get in without ever becoming syntax."""
 
-from checkpointflow.frontends.document.shell.notes import second_interpreter_notes, visible_arguments
+from checkpointflow.frontends.document.shell.notes import programs_of, second_interpreter_notes, visible_arguments
 from checkpointflow.frontends.document.shell.places import (
     Hole,
     Refusal,
@@ -19,6 +19,7 @@ __all__ = [
     "evaluating_construct",
     "is_evaluated_variable",
     "place_values",
+    "programs_of",
     "second_interpreter_notes",
     "visible_arguments",
 ]
