@@ -124,7 +124,7 @@ def _is_expression(step: JsonObject, found: Problem, schema: JsonObject) -> bool
         if isinstance(value, dict) and isinstance(key, str):
             value = value.get(key)
     places = (_below(schema, found.path[:length]).get("x-place") for length in range(1, len(found.path) + 1))
-    return isinstance(value, str) and "${" in value and "literal" in places
+    return found.keyword in ("type", "enum") and isinstance(value, str) and "${" in value and "literal" in places
 
 
 def _unknown_field(found: Problem, kind: str) -> tuple[str, str]:
