@@ -96,7 +96,7 @@ def for_run(view: RunView) -> list[JsonValue]:
     if view.status == "paused" or view.status == "interrupted":
         return [action("Go on", ["cpf", "resume", *ask]), action("See all that happened", ["cpf", "inspect", *ask])]
     if view.status == "failed":
-        first = _new_run(view) if is_decided(view) else [action("Try the failed step again", ["cpf", "retry", *ask])]
+        first = _mended(view) if is_decided(view) else [action("Try the failed step again", ["cpf", "retry", *ask])]
         return [
             *first,
             action("See all that happened", ["cpf", "inspect", *ask]),
@@ -118,11 +118,14 @@ def is_decided(view: RunView) -> bool:
     return error.get("cause") == "document" and not error.get("further_keys")
 
 
-def _new_run(view: RunView) -> list[JsonObject]:
+def _mended(view: RunView) -> list[JsonObject]:
+    """What helps where the document itself is at fault: it has to be another one."""
     if view.source_path is None:
         return []
+    retry = ["cpf", "retry", "--run-id", view.run_id, *_option("--with", view.source_path)]
     return [
-        action("Check the document once it is mended, for a new run", ["cpf", "validate", *of_file(view.source_path)])
+        action("Check the document once it is mended", ["cpf", "validate", *of_file(view.source_path)]),
+        action("Go on with the mended document", retry),
     ]
 
 

@@ -44,7 +44,7 @@ _LOOK = {
 }
 _DECIDE = "Then run the command under `decide` that says what you found."
 _OUTPUT = "For `done` write what the step gave in place of the placeholders in `--output`."
-_DECIDED = "a retry would end in the same way: mend the document, and start a new run"
+_DECIDED = "a retry alone would end in the same way: mend the document, then `cpf retry --with` it"
 
 
 # -- runs ------------------------------------------------------------------------------------------
@@ -134,7 +134,7 @@ def _is_retryable(code: str) -> bool:
 
 
 def _wait_fields(view: RunView) -> JsonObject:
-    if not view.waits or view.status in {"completed", "failed", "cancelled"}:
+    if not view.waits or view.status in {"completed", "failed", "cancelled", "moved"}:
         return {}
     shared = actions.crowded(view.waits)
     blocks = [wait_fields(wait, by_id=(wait.run_id, wait.event_name) in shared) for wait in view.waits]

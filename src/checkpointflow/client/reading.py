@@ -26,6 +26,7 @@ from checkpointflow.views import (
     RunView,
     StepView,
     WaitView,
+    backoff_warning,
     failure_warnings,
     inspection,
     message_warnings,
@@ -202,8 +203,9 @@ class Reader:
         tells = head.status in ("completed", "waiting")
         last = self._store.entries(run_id, after=head.length - 1)[:1] if tells else []
         value = last[0].value if last and isinstance(last[0], e.RunCompleted) else None
+        put_off = [] if head.is_settled else self._store.backoffs(run_id)
         noted = [*warnings, *failure_warnings(last[0] if last else None)]
-        noted += message_warnings(self._store.messages(run_id))
+        noted += [*message_warnings(self._store.messages(run_id)), *map(backoff_warning, put_off)]
         waits = [] if head.is_settled else self._store.waits(run_id)
         doubts = self._doubts(head, waits)
         return run_view(head, holder, waits=waits, value=value, warnings=noted, doubts=doubts, now=self._clock.now())

@@ -20,5 +20,6 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     home = f"{__name__}.{_HOMES[name]}"
     if home not in sys.modules and (pytest := sys.modules.get("pytest")):
-        pytest.register_assert_rewrite(home, f"{__name__}.inbox_promises")  # so that broken promises show values
+        promises = (f"{__name__}.{part}_promises" for part in ("inbox", "driving"))
+        pytest.register_assert_rewrite(home, *promises)  # so that broken promises show values
     return getattr(import_module(home), name)
