@@ -65,7 +65,22 @@ _TOLD = 5
 def told(problems: list[Problem]) -> tuple[str, JsonObject]:
     """Return problems for an error: the first few in a sentence, and all as `details`."""
     listed: list[JsonValue] = [{"path": list(one.path), "message": one.message} for one in problems]
-    return "; ".join(problem.message for problem in problems[:_TOLD]), {"problems": listed}
+    return "; ".join(map(sentence, problems[:_TOLD])), {"problems": listed}
+
+
+def sentence(problem: Problem) -> str:
+    """Return a problem with the field that it is about: "`pages[0].size` must be a number, but is null"."""
+    path, message = problem.path, problem.message
+    if problem.keyword in ("additionalProperties", "unevaluatedProperties"):
+        path = path[:-1]
+    place = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in path).removeprefix(".")
+    if not place:
+        return message
+    if message.startswith(("must be ", "has ", "is ", "needs ", "holds ")):
+        return f"`{_cut(place)}` {message}"
+    if message.startswith(("`", "unknown field")):
+        return f"{message} in `{_cut(place)}`"
+    return f"`{_cut(place)}`: {message}"
 
 
 # -- values against schemas ------------------------------------------------------------------------

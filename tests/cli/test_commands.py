@@ -249,7 +249,8 @@ def test_several_waits_for_one_event_are_told_apart_by_their_ids(cpf: Program) -
         ["--input", "@response.json"],
     ]
     assert shlex.split(waits[2]["resume"]["command"]) == waits[2]["resume"]["argv"]
-    cpf.write("response.json", "{}")
+    for wait in waits:
+        cpf.write(wait["resume"]["argv"][7].removeprefix("@"), "{}")
     unsaid = cpf.here("resume", "--run-id", envelope["run_id"], "--event", "go", "--input", "{}").envelope
     assert (unsaid["exit_code"], unsaid["status"]) == (10, "waiting")
     statuses = [cpf.here(*wait["resume"]["argv"][1:]).envelope["status"] for wait in waits]
@@ -263,7 +264,7 @@ def test_the_inbox_lists_open_waits_each_with_its_command(cpf: Program, waiting:
     assert [wait["run_id"] for wait in waits] == [waiting, twins, twins, twins]
     agents = cpf.here("waits", "--audience", "agent").envelope["waits"]
     assert [wait["step_key"] for wait in agents] == [waits[2]["step_key"]]
-    cpf.write("response.json", "{}")
+    cpf.write(agents[0]["resume"]["argv"][7].removeprefix("@"), "{}")
     answered = cpf.here(*agents[0]["resume"]["argv"][1:]).envelope
     assert [wait["audience"] for wait in answered["waits"]] == ["user", "system"]
 

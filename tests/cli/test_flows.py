@@ -199,7 +199,7 @@ def test_the_hand_off_goes_from_agent_to_user_and_back_until_the_user_agrees(cpf
 
     def answered(audience: str, answer: str) -> dict:
         (wait,) = cpf.here("waits", "--audience", audience).envelope["waits"]
-        cpf.write("response.json", answer)
+        cpf.write(next(word[1:] for word in wait["resume"]["argv"] if word.startswith("@")), answer)
         return cpf.here(*wait["resume"]["argv"][1:]).envelope
 
     assert answered("agent", '{"text": "first"}')["wait"]["summary"] == "first"

@@ -697,3 +697,12 @@ def test_a_branch_that_starts_a_step_and_one_with_its_name_are_refused_in_either
     for branches in (f"{named}, {started}", f"{started}, {named}"):
         steps = f"- {{id: p, kind: parallel, branches: [{branches}]}}\n- {{id: a, kind: cli, command: 'true'}}\n"
         assert ["used for two branches" in str(one["message"]) for one in problems_of(steps)] == [True]
+
+
+def test_a_field_that_takes_no_expressions_says_so_and_makes_no_other_field_look_idle() -> None:
+    (problem,) = problems_of(
+        "  - {id: w, kind: await_event, audience: user, event_name: e, input_schema: true,\n"
+        "     timeout_seconds: '${inputs.n}', on_timeout: {outputs: {}}}\n"
+    )
+    assert problem["message"] == "`timeout_seconds` takes no expressions: it has to stand in the document"
+    assert problem["hint"] == "write `timeout_seconds: 30`"

@@ -17,6 +17,7 @@ from checkpointflow.errors import CheckpointflowError, UsageError
 if TYPE_CHECKING:
     from checkpointflow.client import Client
     from checkpointflow.config import Settings
+    from checkpointflow.values import JsonValue
     from checkpointflow.views import RunView
 
 COMMANDS = (
@@ -143,7 +144,10 @@ def _overview() -> str:
 
 
 class Door:
-    """What a command may use: the client, who is at the terminal, and what is known so far."""
+    """What a command may use: the client, who is at the terminal, and what is known so far.
+
+    `inputs` is the schema of the document's input once there is a document.
+    """
 
     def __init__(self, argv: list[str]) -> None:
         end = argv.index("--") if "--" in argv else len(argv)
@@ -157,6 +161,7 @@ class Door:
         self.file: str | None = None
         self.actor: str | None = None
         self.run_id: str | None = None
+        self.inputs: JsonValue = None
         self._settings: Settings | None = None
         self._client: Client | None = None
 
@@ -185,6 +190,11 @@ class Door:
             found = load_settings()
             self._settings = found if self.actor is None else replace(found, actor=self.actor)
         return self._settings
+
+    @property
+    def strict(self) -> list[str]:
+        """`--strict`, if that was said, for the commands that follow."""
+        return ["--strict"] if "--strict" in self._words else []
 
     def again(self, *options: str) -> list[str]:
         """Return the command that was typed, with further options."""

@@ -154,9 +154,7 @@ class Client(Reader):
         if delivery.outcome == "duplicate":
             return Receipt(run=self.get(run), duplicate=True, driven=False)
         if delivery.outcome == "late":
-            if follow:
-                self._drive(run)
-            raise too_late(answered, is_fired=follow)
+            raise too_late(answered, self._drive(run) if follow else None)
         return Receipt(run=self._drive(run) if follow else self.get(run), driven=follow)
 
     def send(
@@ -180,7 +178,7 @@ class Client(Reader):
                 answered = self._answering.wait_to_answer(run, event, wait)
                 delivery = self._answering.accept(answered, payload, event_id)
                 if delivery.outcome == "late":
-                    raise too_late(answered, is_fired=False)
+                    raise too_late(answered, None)
                 return Receipt(run=self.get(run), duplicate=delivery.outcome == "duplicate", driven=False)
             delivery = self._store.deliver(self._answering.message(run, "event", event, payload, event_id))
             if delivery.outcome in ("kept", "duplicate"):

@@ -43,6 +43,9 @@ class Driver(Protocol):
     def close_scope(self, key: StepKey, error: BaseException | None) -> None:
         """Record once how a scope ended."""
 
+    def member_failed(self, scope: StepKey, member: StepKey, error: BaseException) -> None:
+        """A member of a scope has ended with an error of its own."""
+
     def now_recorded(self, key: StepKey) -> datetime:
         """Return the time as recorded under a key."""
 
@@ -215,6 +218,7 @@ class JournaledScope:
         self._keys.add(key)
         fiber = self._driver.scheduler.spawn(member(self._outer.below(key)), key)
         self._members.add(fiber)
+        fiber.on_end.append(lambda error: self._ended(fiber, error))
         return fiber
 
     def settled(self) -> Awaitable[Fiber[Any]]:
@@ -225,6 +229,10 @@ class JournaledScope:
         """Record that everything in the scope has ended."""
         self._driver.scheduler.refuse_if_closing()
         self._driver.close_scope(self.key, error)
+
+    def _ended(self, fiber: Fiber[Any], error: BaseException | None) -> None:
+        if error is not None and not fiber.is_cancelled:
+            self._driver.member_failed(self.key, fiber.key, error)
 
 
 _FAILURES = {cls.code: cls for cls in StepFailedError.__subclasses__()}

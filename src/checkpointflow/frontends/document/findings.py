@@ -48,6 +48,10 @@ class Findings:
         self._warnings = 0
         self.problems: list[JsonObject] = []
 
+    def has_error_at(self, path: Path) -> bool:
+        """Tell whether something is wrong with the value at a path, so that it counts no more."""
+        return any(one["severity"] == "error" and one["path"] == path_text(path) for one in self.problems)
+
     def error(
         self, path: Path, message: str, hint: str | None = "", *, code: str = DocumentError.code, at_key: bool = False
     ) -> None:

@@ -117,8 +117,10 @@ class Frame:
     def failure(
         self, step: Step, message: str, *, hint: str | None = None, details: JsonObject | None = None
     ) -> StepFailedError:
-        """Return the failure of a step."""
-        return StepFailedError(message, hint=hint, details=details, step_key=self.key_of(step))
+        """Return a failure that the document itself makes, so that trying again would end the same way."""
+        error = StepFailedError(message, hint=hint, details=details, step_key=self.key_of(step))
+        error.cause = "document"
+        return error
 
     def key_of(self, step: Step) -> StepKey:
         """Return the key of a step's present visit, or of the last one."""

@@ -140,12 +140,12 @@ def _note_failure(frame: Frame, step: Step, error: StepFailedError) -> None:
 def _check_outputs(frame: Frame, step: Step, outputs: JsonValue) -> None:
     if step.outputs is None or step.kind == "end":
         return
-    from checkpointflow.schemas import check
+    from checkpointflow.schemas import check, sentence
 
     problems = check(outputs, cast("JsonObject | bool", step.outputs))
     if problems:
         raise StepOutputError(
-            f"the outputs of step `{step.id}` do not fit their schema: {problems[0].message}",
+            f"the outputs of step `{step.id}` do not fit their schema: {sentence(problems[0])}",
             details={"problems": [problem.message for problem in problems]},
             step_key=frame.key_of(step),
         )

@@ -199,7 +199,8 @@ class _Lint:
                 self._ignored(step, name, f"it has no effect on kind `{step.kind}`")
         if "inputs" in step.fields and (step.kind not in _TAKES_INPUTS or step.workflow_ref is None):
             self._ignored(step, "inputs", "only steps with a `workflow_ref` pass it on")
-        if "on_timeout" in step.fields and not step.timeout_seconds:
+        is_unread = self._findings.has_error_at((*step.path, "timeout_seconds"))
+        if "on_timeout" in step.fields and not step.timeout_seconds and not is_unread:
             self._ignored(step, "on_timeout", "without `timeout_seconds` the wait never expires")
 
     def _ignored(self, step: Step, name: str, why: str) -> None:

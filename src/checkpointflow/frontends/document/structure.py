@@ -97,9 +97,21 @@ def _report(problems: list[Problem], schema: JsonObject, step: JsonObject, at: P
         message, hint = _subject(found.path, found.message), found.hint
         if found.keyword == "additionalProperties":
             message, hint = _unknown_field(found, kind)
+        elif _is_expression(step, found, schema):
+            message, hint = f"`{found.path[-1]}` takes no expressions: it has to stand in the document", ""
         hint = hint or what_to_write(found, schema)
         findings.error((*at, *found.path), message, hint, at_key=_is_about_key(found))
         _prune(step, found)
+
+
+def _is_expression(step: JsonObject, found: Problem, schema: JsonObject) -> bool:
+    """Tell whether an expression stands where only what is written counts."""
+    value: JsonValue = step
+    for key in found.path:
+        if isinstance(value, dict) and isinstance(key, str):
+            value = value.get(key)
+    places = (_below(schema, found.path[:length]).get("x-place") for length in range(1, len(found.path) + 1))
+    return found.keyword in ("type", "enum") and isinstance(value, str) and "${" in value and "literal" in places
 
 
 def _unknown_field(found: Problem, kind: str) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 from checkpointflow.frontends.document.shell.notes import (
     assigned_values,
+    programs_of,
     second_interpreter_notes,
     visible_arguments,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "evaluating_construct",
     "is_evaluated_variable",
     "place_values",
+    "programs_of",
     "second_interpreter_notes",
     "visible_arguments",
 ]

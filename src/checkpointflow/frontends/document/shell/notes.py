@@ -67,6 +67,7 @@ _BUILTINS = frozenset(
 _BEFORE_PROGRAM = frozenset({"command", "exec", "builtin"})
 _NETWORK = "/dev/tcp"
 _NETWORK_START = "/dev/tcp/"
+_FUNCTION = re.compile(r"([\w.-]+)[ \t]*\([ \t]*\)|\bfunction[ \t]+([\w.-]+)")
 _PORT = re.compile(r"/?[0-9]+|/")
 _HINT = (
     "hand it over as data: an argument after the program (`sh -c '… \"$1\"' _ ${…}`, `jq --arg x ${…}`), "
@@ -125,6 +126,18 @@ def visible_arguments(parts: Sequence[str | Hole], *, shell: str) -> Mapping[int
             name = words[0].text if words[0].is_literal else "the program"
             found |= {hole: name for word in words[1:] for hole in word.holes if hole not in found}
     return found
+
+
+def programs_of(parts: Sequence[str | Hole], *, shell: str) -> list[str]:
+    """Return the programs that the commands of a text name as such, each once; none of a text that cannot be read."""
+    own = {name for names in _FUNCTION.findall(marked(parts)) for name in names}
+    found: dict[str, None] = {}
+    for command in _commands(parts, shell):
+        words = _from_program(command.operands)
+        name = words[0].text if words and words[0].is_literal else ""
+        if name and name not in _BUILTINS and name not in own:
+            found[name] = None
+    return list(found)
 
 
 def _from_program(words: list[Word]) -> list[Word]:
