@@ -16,6 +16,7 @@ from checkpointflow.expressions import (
     parse_condition,
     parse_template,
 )
+from checkpointflow.frontends.document.answers import Answers
 from checkpointflow.frontends.document.holes import shell_parts
 from checkpointflow.frontends.document.model import Document, Step
 from checkpointflow.frontends.document.reach import Runs, both, runs_of
@@ -79,6 +80,7 @@ class _Plan:
         self._inputs = inputs
         self._within = within
         self._scopes = Scopes(document)
+        self._answers = Answers(document)
 
     def steps(self, place: _Place | None = None) -> Iterator[tuple[JsonObject, JsonObject | None]]:
         """Yield every step, those inside a step right after it; and what it waits for, if it does."""
@@ -87,7 +89,7 @@ class _Plan:
     def _list(
         self, steps: tuple[Step, ...], place: _Place, entry: str | None = None
     ) -> Iterator[tuple[JsonObject, JsonObject | None]]:
-        runs = runs_of(steps, self._condition, entry=entry)
+        runs = runs_of(steps, self._condition, self._answers, entry=entry)
         started = {target: self._key(place, step) for step in steps for _, target in step.started()}
         for step in steps:
             around = started.get(step.id)

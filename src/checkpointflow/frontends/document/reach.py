@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from checkpointflow.frontends.document.flow import is_decided
+from checkpointflow.frontends.document.answers import Answers
 from checkpointflow.frontends.document.model import END, Step
 from checkpointflow.values import JsonObject, JsonValue
 
@@ -15,12 +15,12 @@ Known: TypeAlias = Callable[[Step, str], "bool | None"]
 """Tells what a condition of a step is for the input at hand, None for what only the run will know."""
 
 
-def runs_of(steps: tuple[Step, ...], known: Known, *, entry: str | None = None) -> dict[str, Runs]:
+def runs_of(steps: tuple[Step, ...], known: Known, answers: Answers, *, entry: str | None = None) -> dict[str, Runs]:
     """Return for each step of a list whether it runs once the list does, unless something fails before it.
 
     `entry` is a step that the first failure leads to. Jumps that a run may or may not take make steps depend on it.
     """
-    return _Reach(steps, known).runs(entry)
+    return _Reach(steps, known, answers).runs(entry)
 
 
 def both(outer: Runs, inner: Runs) -> Runs:
@@ -41,13 +41,14 @@ class _Ways:
 class _Reach:
     """One list of steps, and what is known of its conditions."""
 
-    def __init__(self, steps: tuple[Step, ...], known: Known) -> None:
+    def __init__(self, steps: tuple[Step, ...], known: Known, answers: Answers) -> None:
         self._all = steps
         self._starters = {target: step for step in steps for _, target in step.started()}
         self._steps = [step for step in steps if step.id not in self._starters]
         self._places = {step.id: index for index, step in enumerate(self._steps)}
         self._applies = {step.id: True if step.when is None else known(step, step.when) for step in steps}
         self._known = known
+        self._answers = answers
 
     def runs(self, entry: str | None) -> dict[str, Runs]:
         ways = _Ways()
@@ -112,7 +113,7 @@ class _Reach:
         targets = [target for _, target in _conditions(step, "transitions")]
         on_timeout = step.fields.get("on_timeout")
         ends_otherwise = isinstance(on_timeout, dict) and "next" not in on_timeout and bool(step.timeout_seconds)
-        return targets, ends_otherwise or not is_decided(step)
+        return targets, ends_otherwise or not self._answers.are_all_taken(step)
 
     def _failing(self, step: Step) -> Iterator[int]:
         if self._applies[step.id] is False:

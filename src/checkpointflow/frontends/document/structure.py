@@ -110,7 +110,7 @@ def _is_expression(step: JsonObject, found: Problem, schema: JsonObject) -> bool
     for key in found.path:
         if isinstance(value, dict) and isinstance(key, str):
             value = value.get(key)
-    places = (_below(schema, found.path[:length]).get("x-place") for length in range(1, len(found.path) + 1))
+    places = (below(schema, found.path[:length]).get("x-place") for length in range(1, len(found.path) + 1))
     return found.keyword in ("type", "enum") and isinstance(value, str) and "${" in value and "literal" in places
 
 
