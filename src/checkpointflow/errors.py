@@ -249,6 +249,13 @@ class StepInDoubtError(StepFailedError):
     code = "ERR_STEP_IN_DOUBT"
 
 
+class CasesFailedError(CheckpointflowError):
+    """Cases of a workflow's test did not come out as expected, or reached less of it than was asked for."""
+
+    code = "ERR_CASES_FAILED"
+    exit_code = 30
+
+
 # -- 60: the store ---------------------------------------------------------------------------------
 
 
