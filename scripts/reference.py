@@ -15,6 +15,7 @@ from checkpointflow.errors import CheckpointflowError
 from checkpointflow.frontends.document.loader import load_file
 from checkpointflow.frontends.document.schema import document_schema
 from checkpointflow.frontends.document.specs import KINDS, KindSpec
+from checkpointflow.testing.beside import is_case_file
 from checkpointflow.values import JsonObject, JsonValue
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -194,7 +195,7 @@ def kinds_used(path: Path) -> set[str]:
 def examples_by_kind() -> dict[str, list[Path]]:
     """Return for every kind the examples that use it."""
     found: dict[str, list[Path]] = {name: [] for name in KINDS}
-    for path in sorted(EXAMPLES.rglob("*.yaml")):
+    for path in (path for path in sorted(EXAMPLES.rglob("*.yaml")) if not is_case_file(path)):
         for name in kinds_used(path):
             found[name].append(path)
     return found

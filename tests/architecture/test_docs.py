@@ -25,10 +25,11 @@ from checkpointflow.expressions import Scope, parse
 from checkpointflow.expressions.functions import BUILTINS, MACROS, SPECIAL_FORMS
 from checkpointflow.frontends.document.loader import load_file, load_text
 from checkpointflow.frontends.document.specs import KINDS
+from checkpointflow.testing.beside import is_case_file
 from checkpointflow.values import dump
 from examples.stories import UNPINNED
 
-EXAMPLES = sorted((ROOT / "examples").rglob("*.yaml"))
+EXAMPLES = sorted(path for path in (ROOT / "examples").rglob("*.yaml") if not is_case_file(path))
 REFERENCE = ROOT / "docs" / "reference"
 SAFE = ROOT / "docs" / "how-to" / "write-a-safe-command.md"
 EXPRESSIONS = REFERENCE / "expressions.md"

@@ -16,6 +16,7 @@ LONG = "9" * 5_000
 NEEDS = {
     "init": (),
     "validate": ("-f", "gate.yaml"),
+    "test": ("gate.yaml",),
     "schema": (),
     "plan": ("-f", "gate.yaml"),
     "run": ("-f", "gate.yaml"),
@@ -87,7 +88,7 @@ ODD_WORDS = [
     *[("guide", "--topic", bad) for bad in ("", "loops")],
     *[("completion", bad) for bad in ("", "tcsh")],
     *[(later,) for later in ("graph", "fork", "tick", "worker", "gc", "gui", "__complete__")],
-    *[(later,) for later in ("export", "import", "verify", "test", "help", "RUN", "")],
+    *[(later,) for later in ("export", "import", "verify", "help", "RUN", "")],
     ("--bogus",),
     ("--version", "x"),
     ("--", "run"),

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from checkpointflow.views import RunView
 
 COMMANDS = (
-    "init", "guide", "validate", "schema", "flows", "plan", "run", "resume", "send", "waits", "runs", "status",
+    "init", "guide", "validate", "test", "schema", "flows", "plan", "run", "resume", "send", "waits", "runs", "status",
     "inspect", "logs", "cancel", "retry", "decide", "delete", "doctor", "completion",
 )  # fmt: skip
 

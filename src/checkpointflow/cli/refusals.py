@@ -80,6 +80,8 @@ def next_actions(error: CheckpointflowError, door: Door, view: RunView | None) -
 def _about_file(error: CheckpointflowError, door: Door) -> list[JsonValue]:
     if door.file is None:
         return []
+    if isinstance(error, DocumentError | UnknownKindError) and door.command == "test":
+        return [action("Play them again once it is mended", door.again())]
     if isinstance(error, DocumentError | UnknownKindError):
         return [action("Check it again once it is mended", ["cpf", "validate", *actions.of_file(door.file)])]
     if isinstance(error, FileMissingError):

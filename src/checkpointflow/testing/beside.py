@@ -19,7 +19,7 @@ def case_file_of(document: Path) -> Path:
     """Return where the cases of a document are kept: `publish.test.yaml` beside `publish.yaml`."""
     suffix = document.suffix if document.suffix in _YAML else ".yaml"
     stem = document.stem if document.suffix in _DOCUMENTS else document.name
-    return document.with_name(f"{stem}{_MARK}{suffix}")
+    return document.parent / f"{stem}{_MARK}{suffix}"
 
 
 def document_of(case_file: Path) -> Path:
