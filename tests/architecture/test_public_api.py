@@ -12,7 +12,13 @@ import pytest
 PUBLIC = {
     "checkpointflow": ["__version__"],
     "checkpointflow.testing": [
-        "CaseResult", "CasesReport", "Crash", "CrashingStore", "StoreContract", "run_case", "run_cases",
+        "CaseResult",
+        "CasesReport",
+        "Crash",
+        "CrashingStore",
+        "StoreContract",
+        "run_case",
+        "run_cases",
     ],
 }
 _LOOK = """

@@ -55,11 +55,11 @@ class Coverage:
         return math.floor(1000 * (len(self.places) - len(self.missed)) / len(self.places)) / 10
 
     def lines(self) -> list[tuple[int, Place]]:
-        """Return what no case reached, with its line."""
+        """Return what no case reached, with its line, in the order of the text."""
         definition = self.loaded.definition
         documents = cast("dict[str, JsonObject]", definition["documents"])
         source = parse(str(documents[str(definition["root"])]["text"]))
-        return [(source.key_at(place.path).line, place) for place in self.missed]
+        return sorted(((source.key_at(place.path).line, place) for place in self.missed), key=lambda one: one[0])
 
     def as_json(self) -> JsonObject:
         """Return it as an envelope shows it."""

@@ -99,7 +99,12 @@ class MockedExecutor:
         self._began(effect)
         self._seconds = 0.0
         self._threads.start(effect)
-        (finished,) = self._threads.wait(None)
+        try:
+            (finished,) = self._threads.wait(None)
+        except BaseException:  # Ctrl-C: no command that is performed for real is left behind
+            self._threads.stop(effect.context.key)
+            self._threads.wait(None)
+            raise
         ends_at = self._script.now() + timedelta(seconds=self._seconds)
         self._flying[effect.context.key] = (ends_at, finished)
 
