@@ -42,10 +42,10 @@ KINDS: Mapping[str, StepKind] = _Kinds(
 )
 
 
-def make_perform(settings: StepSettings, kinds: Mapping[str, StepKind] = KINDS) -> Perform:
+def make_perform(settings: StepSettings, kinds: Mapping[str, StepKind] | None = None) -> Perform:
     """Return what performs one attempt of a call: its kind runs, then its output is held against `outputs`.
 
-    Secrets are put in before that, and kept out of everything that comes back.
+    Secrets are put in before that, and kept out of everything that comes back. `kinds` stand in for those there are.
 
     The returned function raises:
         UnknownKindError: this version has no such kind.
@@ -57,7 +57,7 @@ def make_perform(settings: StepSettings, kinds: Mapping[str, StepKind] = KINDS) 
     """
 
     def perform(call: StepCall, context: StepContext, stop: Stop) -> StepResult:
-        kind = _kind(call.kind, kinds)
+        kind = _kind(call.kind, KINDS if kinds is None else kinds)
         unveiled = unveil(call, context, settings)
         try:
             result = unveiled.kept_out(kind.run(unveiled.call, context, stop, unveiled.settings), context)
