@@ -39,6 +39,8 @@ crash *ARGS:
 simulate SEEDS="20000" FIRST="0":
     CPF_SEEDS={{ SEEDS }} CPF_FIRST_SEED={{ FIRST }} pytest -n auto tests/simulation
 
-# write the generated reference pages anew
+# write the generated reference pages anew; also `just reference`
 docs:
     python scripts/reference.py
+
+alias reference := docs

@@ -15,6 +15,41 @@ from checkpointflow.errors import UsageError
 DURABILITIES = ("power", "process")
 
 
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """What a variable of the environment says, and what holds without it."""
+
+    meaning: str
+    default: str
+
+
+VARIABLES: Mapping[str, Variable] = {
+    "CPF_HOME": Variable(
+        "The state folder: the store, what steps printed, and workflows that can be run by their id everywhere",
+        "`CHECKPOINTFLOW_BASE_DIR`, else `~/.checkpointflow`",
+    ),
+    "CHECKPOINTFLOW_BASE_DIR": Variable("The state folder, as 1.x calls it", "`~/.checkpointflow`"),
+    "CPF_ACTOR": Variable("Who acts, for the record; `--actor` comes first", "user and host, as `ada@desk`"),
+    "CPF_DURABILITY": Variable(
+        "What a commit survives: `power` syncs each one to disk; `process` is faster and survives the death of any "
+        "process, but a power cut may take the last commits with it",
+        "`power`",
+    ),
+    "HOME": Variable("What `~` stands for, also in the file of a secret", "what the system says of the user"),
+    "NO_COLOR": Variable("If it is set, progress at a terminal has no colours", "colours"),
+    "FORCE_COLOR": Variable("If it is set and not `0`, progress has colours, whatever `NO_COLOR` says", "none"),
+    "TERM": Variable("`dumb` means no colours", "colours"),
+    "PATH": Variable("Where programs and shells are looked up", "that of the system"),
+    "HTTP_PROXY": Variable("The proxy of `api` for `http://`, as `http://HOST:PORT`", "no proxy"),
+    "HTTPS_PROXY": Variable("The same for `https://`", "no proxy"),
+    "ALL_PROXY": Variable("The proxy where neither of those is set", "no proxy"),
+    "NO_PROXY": Variable("Hosts, domains and networks that `api` reaches without a proxy, with commas between", "none"),
+    "SSL_CERT_FILE": Variable("A file with the certificates that `api` trusts", "those of the system"),
+    "SSL_CERT_DIR": Variable("A folder with the certificates that `api` trusts", "those of the system"),
+}
+"""Every variable that is read here, or from `Settings.environment` by others; for the reference page, too."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """What a process is told by its surroundings.

@@ -8,19 +8,23 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+from checkpointflow import clock
 from checkpointflow.errors import RunInterruptedError, exit_code_of
 from checkpointflow.kernel import entries as e
 from checkpointflow.kernel.ids import StepKey
 from checkpointflow.kernel.scope import last_name
-from checkpointflow.kernel.store import HolderInfo, Message, OpenWait, RunHead
+from checkpointflow.kernel.store import Backoff, HolderInfo, Message, OpenWait, RunHead
 from checkpointflow.values import JsonObject, JsonValue
 
-RunStatus: TypeAlias = Literal["running", "interrupted", "waiting", "paused", "completed", "failed", "cancelled"]
+RunStatus: TypeAlias = Literal[
+    "running", "interrupted", "waiting", "paused", "moved", "completed", "failed", "cancelled"
+]
 STATUSES: tuple[RunStatus, ...] = (
     "running",
     "interrupted",
     "waiting",
     "paused",
+    "moved",
     "completed",
     "failed",
     "cancelled",
@@ -180,7 +184,7 @@ def run_view(
 def inspection(run: RunView, entries: Sequence[e.AnyEntry], paths: PathsOf) -> Inspection:
     """Return everything that a journal tells; `paths` gives the output files of an attempt that are there."""
     first = entries[0]
-    steps = _Steps(paths, settled=run.status in ("completed", "failed", "cancelled"))
+    steps = _Steps(paths, settled=run.status in ("completed", "failed", "cancelled", "moved"))
     for entry in entries:
         steps.take(entry)
     views = steps.views()
@@ -201,6 +205,14 @@ def message_warnings(messages: Iterable[Message]) -> list[str]:
         for message in messages
         if message.state == "set_aside"
     ]
+
+
+def backoff_warning(backoff: Backoff) -> str:
+    """Return the warning about a run that could not be driven somewhere."""
+    until = clock.to_text(backoff.next_try_at)
+    return (
+        f"it could not be driven in pool `{backoff.pool}`, which tries again from {until}: {backoff.error['message']}"
+    )
 
 
 class PathsOf:
@@ -254,7 +266,7 @@ class _Steps:
                 self._begin(entry.key, entry.kind, entry.at, "running")
             case e.ValueRecorded() if "%" not in entry.key.rsplit("/", 1)[-1][:1]:
                 self._value(entry)
-            case e.RunReopened():
+            case e.RunReopened() | e.DefinitionChanged():
                 for key in entry.voided:
                     self._drafts.pop(StepKey(str(key)), None)
             case _:

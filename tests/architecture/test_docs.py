@@ -1,4 +1,4 @@
-"""What the pages say is so: generated pages, links, commands, documents, tables; each is read and tried."""
+"""What the pages say is so: links, commands, documents, tables; each is read and tried."""
 
 from __future__ import annotations
 
@@ -18,12 +18,10 @@ from typing import Any
 import pytest
 import yaml
 
-from architecture.pages import PAGES, ROOT, anchors, blocks, links, marked
+from architecture.pages import PAGES, ROOT, Block, anchors, blocks, links, marked
 from checkpointflow.cli.arguments import parsed
 from checkpointflow.cli.door import COMMANDS
 from checkpointflow.errors import DocumentError
-from checkpointflow.expressions import Scope, parse
-from checkpointflow.expressions.functions import BUILTINS, MACROS, SPECIAL_FORMS
 from checkpointflow.frontends.document.loader import load_file, load_text
 from checkpointflow.frontends.document.specs import KINDS
 from checkpointflow.testing import run_cases
@@ -35,7 +33,7 @@ from examples.stories import UNPINNED
 EXAMPLES = sorted(path for path in (ROOT / "examples").rglob("*.yaml") if not is_case_file(path))
 REFERENCE = ROOT / "docs" / "reference"
 SAFE = ROOT / "docs" / "how-to" / "write-a-safe-command.md"
-EXPRESSIONS = REFERENCE / "expressions.md"
+ONE_STEP = (ROOT / "tests" / "architecture" / "test_one_step.py").read_text(encoding="utf-8")
 ALL_TEXT = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
 
 
@@ -44,14 +42,6 @@ def page_id(page: Path) -> str:
 
 
 # -- pages -----------------------------------------------------------------------------------------
-
-
-def test_generated_pages_are_as_the_code_would_write_them(tmp_path: Path) -> None:
-    subprocess.run([sys.executable, str(ROOT / "scripts" / "reference.py"), "--into", str(tmp_path)], check=True)
-    written = sorted(path.name for path in tmp_path.iterdir())
-    assert written == ["commands.md", "document.md", "errors.md"]
-    stale = [name for name in written if (tmp_path / name).read_bytes() != (REFERENCE / name).read_bytes()]
-    assert stale == [], "run `just docs`"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=page_id)
@@ -64,8 +54,9 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert not anchor or anchor in anchors(target), f"{link} names no heading"
 
 
-def test_every_page_can_be_reached_from_the_readme() -> None:
-    reached, waiting = set(), [ROOT / "README.md"]
+@pytest.mark.parametrize("start", [ROOT / "README.md", ROOT / "docs" / "README.md"], ids=page_id)
+def test_every_page_can_be_reached(start: Path) -> None:
+    reached, waiting = set(), [start]
     while waiting:
         page = waiting.pop()
         if page in reached or page.suffix != ".md":
@@ -92,6 +83,39 @@ def test_every_recipe_and_script_on_pages_is_there() -> None:
     assert told <= recipes
     for script in re.findall(r"\bsh (scripts/\w+)", ALL_TEXT):
         assert (ROOT / script).is_file(), script
+
+
+YAML = [(page, block) for page in PAGES for block in blocks(page) if block.language == "yaml"]
+
+
+def as_document(text: str) -> str:
+    """Return steps as a document; what they name and do not have, inputs and targets, is put beside them."""
+    names = sorted(set(re.findall(r"inputs\.([a-z_]+)", text)) | {"page id"})
+    targets = (
+        set(re.findall(r"(?:next|default): ([a-z_]+)", text)) - set(re.findall(r"\bid: ([a-z_]+)", text)) - {"end"}
+    )
+    inputs = {"type": "object", "properties": {name: {} for name in names}}
+    tree = {"schema_version": "checkpointflow/v1", "workflow": {"id": "fragment", "inputs": inputs}}
+    steps = "".join(f"    {line}\n" for line in text.splitlines())
+    ends = "".join(f"    - {{id: {target}, kind: end}}\n" for target in sorted(targets))
+    return f"{yaml.safe_dump(tree, sort_keys=False)}  steps:\n{steps}{ends}"
+
+
+@pytest.mark.parametrize(
+    ("page", "block"), YAML, ids=[f"{page.stem}-{number}" for number, (page, _) in enumerate(YAML)]
+)
+def test_yaml_on_pages_is_a_document_or_steps_of_one(page: Path, block: Block, tmp_path: Path) -> None:
+    if block.mark.startswith("runs: "):
+        assert block.mark in Path(__file__).read_text(encoding="utf-8") + ONE_STEP, f"nothing reads `{block.mark}`"
+        return
+    if block.mark.startswith("fragment: "):  # it says of what
+        return
+    text = block.text if block.text.startswith("schema_version:") else as_document(block.text)
+    for name in ("deploy.yaml", "other.yaml"):
+        other = "{id: w, inputs: true, steps: [{id: done, kind: end, result: 1}]}"
+        (tmp_path / name).write_text(f"schema_version: checkpointflow/v1\nworkflow: {other}\n")
+    loaded = load_text(text, source_path=tmp_path / "workflow.yaml", cwd=tmp_path)
+    assert list(loaded.document.all_steps()), page
 
 
 # -- kinds and examples ----------------------------------------------------------------------------
@@ -347,39 +371,3 @@ def _fields(schema: Any) -> Iterator[str]:
         yield from schema.get("properties", {})
         for inner in schema.values():
             yield from _fields(inner)
-
-
-# -- expressions -----------------------------------------------------------------------------------
-
-_INPUTS = {
-    "type": "object",
-    "properties": {
-        "name": {"type": "string"},
-        "n": {"type": "integer"},
-        "tags": {"type": "array", "items": {"type": "string"}},
-        "page-id": {"type": "string"},
-        "nick": {"type": "string"},
-    },
-    "required": ["name", "n", "tags", "page-id"],
-    "additionalProperties": False,
-}
-
-
-def rows() -> list[tuple[str, str]]:
-    text = EXPRESSIONS.read_text(encoding="utf-8")
-    shown = text.partition("<!-- runs: expressions -->\n")[2].partition("\n\n")[0]
-    return re.findall(r"^\| `(.+)` \| `(.+)` \|$", shown, re.MULTILINE)
-
-
-@pytest.mark.parametrize(("source", "value"), rows())
-def test_an_expression_has_the_value_that_the_page_shows(source: str, value: str) -> None:
-    (told,) = re.findall(r"With the input `(.+?)`", EXPRESSIONS.read_text(encoding="utf-8"))
-    found = parse(source, Scope(roots={"inputs": _INPUTS})).evaluate({"inputs": json.loads(told)})
-    assert dump(found) == value
-
-
-def test_every_function_stands_on_the_page() -> None:
-    text = EXPRESSIONS.read_text(encoding="utf-8")
-    missing = [name for name in (*BUILTINS, *MACROS, *SPECIAL_FORMS) if not re.search(rf"\b{name}\b", text)]
-    assert missing == []
-    assert len(rows()) > 20

@@ -54,8 +54,15 @@ def test_a_recorded_code_gives_its_exit_code_again(cls: type[CheckpointflowError
 def test_every_code_stands_on_the_page_under_its_exit_code(cls: type[CheckpointflowError]) -> None:
     section = re.search(rf"^## {cls.exit_code}: .+?(?=^## |\Z)", SHOWN, re.MULTILINE | re.DOTALL)
     assert section
-    assert f"| `{cls.code}` | `{cls.__name__}` |" in section.group()
-    assert cls.__doc__
+    assert f"\n### {cls.code}\n" in section.group()
+    assert f"`{cls.__name__}`" in section.group()
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_every_class_says_when_it_is_raised_and_what_to_do(cls: type[CheckpointflowError]) -> None:
+    when, remedy = (cls.__doc__ or "").split("\n\n")
+    assert when.strip()
+    assert remedy.strip()
 
 
 def test_the_readme_names_every_exit_code() -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from checkpointflow.cli import main
 from checkpointflow.cli.envelope import ORDER, schema_text
+from checkpointflow.cli.exits import EXIT_CODES, POSSIBLE
 from checkpointflow.schemas import check
 
 SCHEMA = json.loads(schema_text())
@@ -41,6 +42,7 @@ def validated(envelope: dict, exit_code: int) -> dict:
     assert set(envelope) <= set(SCHEMA["properties"])
     assert list(envelope) == [name for name in ORDER if name in envelope]
     assert envelope["exit_code"] == exit_code
+    assert exit_code in POSSIBLE.get(envelope["command"], EXIT_CODES)
     return envelope
 
 

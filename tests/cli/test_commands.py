@@ -53,9 +53,8 @@ def test_schema_prints_the_schemas_themselves(cpf: Program) -> None:
     workflow = json.loads(cpf.here("schema").stdout)
     assert workflow == json.loads(cpf.here("schema", "workflow").stdout)
     assert "workflow" in workflow["properties"]
-    assert json.loads(cpf.here("schema", "envelope").stdout)["properties"]["schema_version"] == {
-        "const": "checkpointflow-run/v1"
-    }
+    envelope = json.loads(cpf.here("schema", "envelope").stdout)
+    assert envelope["properties"]["schema_version"]["const"] == "checkpointflow-run/v1"
 
 
 def test_validate_shows_all_problems_with_their_places(cpf: Program) -> None:

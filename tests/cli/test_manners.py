@@ -11,7 +11,7 @@ from checkpointflow.config import Settings, load_settings
 from checkpointflow.errors import RunNotWaitingError, RunPausedError
 from checkpointflow.frontends.document.loader import Loaded, load_text
 from checkpointflow.frontends.document.plan import plan
-from checkpointflow.kernel.engine import Interrupt
+from checkpointflow.kernel.surroundings import Interrupt
 from checkpointflow.testing.clock import FakeClock
 
 HEAD = "schema_version: checkpointflow/v1\nworkflow:\n  id: t\n  inputs: {type: object}\n  steps:\n"
@@ -77,6 +77,7 @@ def test_a_plan_names_the_programs_of_every_command_that_it_can_read() -> None:
         "{id: a, kind: cli, command: 'nosuch2 && nosuch3 | nosuch4; if true; then nosuch5 x; fi'}",
         """{id: b, kind: cli, command: [nosuch6 x, "echo 'a; quoted'"]}""",
         "{id: c, kind: cli, argv: [nosuch7]}",
+        "{id: d, kind: cli, command: 'echo ${run.id} ${run.workflow_id}; nosuch8'}",
     ).document
     missing = plan(document, {}, path="/nowhere", missing_secrets=[])["missing_programs"]
-    assert missing == ["sh", "nosuch2", "nosuch3", "nosuch4", "nosuch5", "nosuch6", "nosuch7"]
+    assert missing == ["sh", "nosuch2", "nosuch3", "nosuch4", "nosuch5", "nosuch6", "nosuch7", "nosuch8"]

@@ -310,7 +310,7 @@ def test_flipped_bytes_are_a_persistence_error_or_harmless(made: Path) -> None:
     content = path.read_bytes()
     errors: list[PersistenceError] = []
     missing = 0
-    for _ in range(60):
+    for _ in range(100):
         damaged = bytearray(content)
         page = chance.randrange(len(content) // 4096) * 4096
         for _ in range(40):

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 
 from checkpointflow.kernel import entries as e
 from checkpointflow.kernel.effects import Effect, Finished
-from checkpointflow.kernel.engine import Surroundings, drive
+from checkpointflow.kernel.engine import drive
 from checkpointflow.kernel.scope import Scope, last_name, member_key
 from checkpointflow.kernel.state import fold
 from checkpointflow.kernel.store import advance, first_head
+from checkpointflow.kernel.surroundings import Surroundings
 from checkpointflow.values import canonical
 from simulation.programs import Program, generate
 from simulation.world import RUN, SimulatedExecutor, World
@@ -46,7 +47,8 @@ FIELDS = {
     "in_doubt": st.booleans(), "decision": st.sampled_from(get_args(e.Decision)),
     "outcome": st.sampled_from(get_args(e.ScopeOutcome)), "wait_id": text, "request": objects,
     "deadline_at": st.none() | instants, "event_id": text, "payload": values | large, "due_at": instants,
-    "members": st.none() | st.integers(0, 9),
+    "members": st.none() | st.integers(0, 9), "origin": st.none() | objects,
+    "effect": st.sampled_from(get_args(e.EffectClass)),
 }  # fmt: skip
 OWN = {
     e.RunCompleted: {"value": objects},

@@ -8,11 +8,13 @@ from collections.abc import Mapping
 
 from checkpointflow.kernel import entries as e
 from checkpointflow.kernel.effects import Effect, Ending, Failed, Finished, Succeeded, Unseen
-from checkpointflow.kernel.engine import DriveOutcome, Interrupt, Surroundings, drive, reopen
+from checkpointflow.kernel.engine import DriveOutcome, drive
 from checkpointflow.kernel.ids import EventId, RunId, StepKey
+from checkpointflow.kernel.revising import reopen
 from checkpointflow.kernel.run import StepCall, StepResult, Workflow
 from checkpointflow.kernel.state import fold
 from checkpointflow.kernel.store import Message, OpenWait, Store, advance, first_head
+from checkpointflow.kernel.surroundings import Interrupt, Surroundings
 from checkpointflow.stores.memory import MemoryStore
 from checkpointflow.testing.clock import FakeClock
 from checkpointflow.testing.crashing import Crash, CrashingStore

@@ -173,6 +173,30 @@ def add_follow(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-follow", action="store_true", help="return once it is recorded, and exit with 0")
 
 
+def add_revision(parser: argparse.ArgumentParser) -> None:
+    """Declare what makes a run go on otherwise."""
+    meaning = "go on under this edited document; what was recorded stays"
+    parser.add_argument("--with", dest="edited", type=word, metavar="FILE", help=meaning)
+    meaning = "give this step up, and what came after it, and run it again: its id or key; may be repeated"
+    parser.add_argument("--rerun", action="append", default=[], type=word, metavar="STEP", help=meaning)
+    meaning = "only show what would be reused, run again, new or gone; changes nothing"
+    parser.add_argument("--dry-run", action="store_true", help=meaning)
+
+
+def add_pool(parser: argparse.ArgumentParser) -> None:
+    """Declare `--pool`, for which runs are put off that cannot be driven."""
+    meaning = (
+        "a name for processes that can drive the same runs: what one cannot drive, the others leave alone (default)"
+    )
+    parser.add_argument("--pool", type=word, default="default", metavar="NAME", help=meaning)
+
+
+def add_drain(parser: argparse.ArgumentParser) -> None:
+    """Declare `--drain-seconds`."""
+    meaning = "once it is told to stop, how long steps that go on may take until they are ended (20)"
+    parser.add_argument("--drain-seconds", type=seconds, default=20.0, metavar="SECONDS", help=meaning)
+
+
 # -- what values may be ----------------------------------------------------------------------------
 
 

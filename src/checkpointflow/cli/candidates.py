@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 WORD = "__complete"
 _MOST = 50
 _UNSETTLED: tuple[StoredStatus, ...] = ("open", "waiting", "paused")
-_SETTLED: tuple[StoredStatus, ...] = ("completed", "failed", "cancelled")
+_SETTLED: tuple[StoredStatus, ...] = ("completed", "failed", "cancelled", "moved")
 
 Candidate: TypeAlias = tuple[str, str]
 """A word and what it stands for."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 COMMANDS = (
     "init", "guide", "validate", "test", "schema", "flows", "plan", "run", "resume", "send", "waits", "runs", "status",
-    "inspect", "logs", "cancel", "retry", "decide", "delete", "doctor", "completion",
+    "inspect", "logs", "cancel", "retry", "decide", "fork", "tick", "worker", "delete", "doctor", "completion",
 )  # fmt: skip
 
 

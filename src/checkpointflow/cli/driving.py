@@ -17,9 +17,9 @@ from checkpointflow.values import JsonObject
 if TYPE_CHECKING:
     from checkpointflow.cli.door import Door
     from checkpointflow.client import Client
-    from checkpointflow.kernel.engine import Interrupt
     from checkpointflow.kernel.entries import AnyEntry
     from checkpointflow.kernel.journal import Observer
+    from checkpointflow.kernel.surroundings import Interrupt
     from checkpointflow.views import RunView
 
 INTERRUPTED = 130
@@ -48,7 +48,7 @@ class Drive:
 @contextmanager
 def driving(door: Door, args: Namespace) -> Iterator[Drive]:
     """Give a client that drives as the words of the command ask; Ctrl-C and SIGTERM pause what it drives."""
-    from checkpointflow.kernel.engine import Interrupt
+    from checkpointflow.kernel.surroundings import Interrupt
 
     interrupt = Interrupt()
     with _watching(door) as observer, _pausing(interrupt, door):

@@ -16,9 +16,10 @@ ORDER = (
     "schema_version", "ok", "command", "status", "exit_code",
     "run_id", "workflow_id", "workflow_name", "workflow_version",
     "current_step_id", "current_step_key", "started_at", "updated_at", "labels", "holder",
-    "wait", "waits", "duplicate", "kept", "driven",
+    "wait", "waits", "duplicate", "kept", "driven", "forked_from", "changes",
     "result", "outputs", "recovered_error", "plan", "deleted", "output_file",
-    "runs", "flows", "checks", "file", "problems", "cases", "coverage", "next_cursor",
+    "runs", "driven_runs", "drives", "flows", "checks", "file", "problems", "cases", "coverage",
+    "next_cursor",
     "warnings", "error", "next_actions",
 )  # fmt: skip
 

@@ -120,7 +120,7 @@ def _is_retryable(code: str) -> bool:
 
 
 def _wait_fields(view: RunView) -> JsonObject:
-    if not view.waits or view.status in {"completed", "failed", "cancelled"}:
+    if not view.waits or view.status in {"completed", "failed", "cancelled", "moved"}:
         return {}
     shared = actions.crowded(view.waits)
     blocks = [wait_fields(wait, by_id=(wait.run_id, wait.event_name) in shared) for wait in view.waits]

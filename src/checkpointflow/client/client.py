@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from checkpointflow.client.answering import Answering, too_late
+from checkpointflow.client.changes import Changes
 from checkpointflow.client.driving import Driver, Undriven
 from checkpointflow.client.place import FOLLOW_SECONDS
 from checkpointflow.client.reading import Reader
+from checkpointflow.client.revising import Reviser
 from checkpointflow.client.starting import Starter
+from checkpointflow.client.working import Worker
 from checkpointflow.clock import Clock
 from checkpointflow.config import Settings
 from checkpointflow.errors import (
@@ -21,10 +24,11 @@ from checkpointflow.errors import (
     StoreUnavailable,
     UsageError,
 )
-from checkpointflow.kernel.engine import Interrupt, reopen
 from checkpointflow.kernel.ids import RunId
 from checkpointflow.kernel.journal import Observer
+from checkpointflow.kernel.revising import reopen
 from checkpointflow.kernel.store import Hold
+from checkpointflow.kernel.surroundings import Interrupt
 from checkpointflow.values import JsonObject, JsonValue
 from checkpointflow.views import RunView, status_of
 
@@ -71,6 +75,7 @@ class Client(Reader):
         )
         self._starter = Starter(place=self._place, observer=observer, on_created=on_created or (lambda _run_id: None))
         self._answering = Answering(place=self._place)
+        self._reviser = Reviser(driver=self._driver, starter=self._starter)
 
     def run(
         self,
@@ -222,10 +227,8 @@ class Client(Reader):
             RunHeldError: another process is at it.
         """
         run = RunId(run_id)
+        self.refuse_unless_failed(run_id)
         head = self._store.head(run)
-        if head.status != "failed":
-            status = status_of(*self._place.stand(run))
-            raise RunNotFailedError(f"run `{run}` is {status}; only a failed run can be retried", run_id=run)
         workflow = self._driver.workflow(head)
         hold = self._store.acquire(run, self._place.own(), at=self._clock.now())
         reopen(hold, self._driver.surroundings(), reason)
@@ -233,6 +236,75 @@ class Client(Reader):
             self._store.commit(hold, self._store.head(run).length, [], release=True)
             return self.get(run)
         return self._view(run, warnings=self._driver.drive_held(workflow, hold))
+
+    def refuse_unless_failed(self, run_id: str) -> None:
+        """Refuse to retry a run that has not failed.
+
+        Raises:
+            RunNotFailedError: it has not.
+        """
+        head, holder = self._place.stand(RunId(run_id))
+        if head.status != "failed":
+            status = status_of(head, holder)
+            raise RunNotFailedError(f"run `{run_id}` is {status}; only a failed run can be retried", run_id=run_id)
+
+    def revise(
+        self,
+        run_id: str,
+        *,
+        loaded: Loaded | None = None,
+        rerun: Sequence[str] = (),
+        reason: str | None = None,
+        follow: bool = True,
+    ) -> tuple[RunView, Changes]:
+        """Have a run go on under an edited document, from before the steps of `rerun`, or both; return what changed.
+
+        What was recorded stays, but for those steps and what came after them; all is decided, and recorded, before
+        anything is performed. A failed run is reopened.
+
+        Raises:
+            DefinitionChangedError: a recorded step means something else now; nothing was changed.
+            StepOnceError: a step with `effect: once` would run again without being named in `rerun`.
+            RunSettledError: it has completed, been cancelled or moved.
+            RunHeldError: another process drives it.
+            UsageError, InputError: the document is none for this run, or there is no such step.
+        """
+        run = RunId(run_id)
+        with self._reviser.revised(run, loaded, rerun, reason) as (hold, changes):
+            if not follow:
+                self._driver.let_go(hold)
+                return self.get(run), changes
+            return self._view(run, warnings=self._driver.go_on(hold)), changes
+
+    def rehearse(self, run_id: str, *, loaded: Loaded | None = None, rerun: Sequence[str] = ()) -> Changes:
+        """Return what `revise` would change; nothing is changed.
+
+        Raises:
+            What `revise` would raise.
+        """
+        return self._reviser.rehearsed(RunId(run_id), loaded, rerun, None)
+
+    def fork(
+        self,
+        run_id: str,
+        *,
+        at: str,
+        loaded: Loaded | None = None,
+        new_id: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        follow: bool = True,
+    ) -> RunView:
+        """Begin a run that shares what another recorded before a step, and drive it; the other stays as it is.
+
+        Raises:
+            RunExistsError: the new id is taken.
+            DefinitionChangedError, UsageError, InputError: as `revise`.
+        """
+        new, hold = self._reviser.forked(RunId(run_id), at, loaded, new_id, labels)
+        if not follow:
+            self._driver.let_go(hold)
+            return self.get(new)
+        return self._view(new, warnings=self._driver.go_on(hold))
 
     def decide(
         self,
@@ -284,6 +356,10 @@ class Client(Reader):
                 f"{error.strerror or error}; remove that folder yourself"
             ) from None
         return view
+
+    def worker(self, **options: Any) -> Worker:
+        """Return what drives whatever is due in this store; see Worker for the options."""
+        return Worker(self._driver, self.get, **options)
 
     def plan(self, loaded: Loaded, run_input: JsonValue) -> JsonObject:
         """Return what a run would do, which waits it may open, and what is missing here; performs nothing.

@@ -7,12 +7,13 @@ from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from checkpointflow.client.place import FOLLOW_SECONDS, Place
-from checkpointflow.errors import RunHeldError, RunSettledError
-from checkpointflow.kernel.engine import Interrupt, Surroundings, drive
+from checkpointflow.errors import JournalConflictError, PersistenceError, RunHeldError, RunSettledError
+from checkpointflow.kernel.engine import drive
 from checkpointflow.kernel.ids import RunId
 from checkpointflow.kernel.journal import Observer
 from checkpointflow.kernel.run import Run, Workflow
 from checkpointflow.kernel.store import Hold, RunHead
+from checkpointflow.kernel.surroundings import Interrupt, Surroundings
 from checkpointflow.values import JsonObject
 
 if TYPE_CHECKING:
@@ -40,13 +41,16 @@ class Driver:
             if hold is None:
                 hold = self.acquired(run_id)
             if hold is not None:
-                head = self.place.store.head(run_id)
-                warnings = self.drive_held(self._opened(head, hold), hold)
+                warnings = self.go_on(hold)
                 break
             if self.interrupt.is_asked:
                 break
             self.place.pause.wait(FOLLOW_SECONDS)
         return warnings
+
+    def go_on(self, hold: Hold) -> list[str]:
+        """Open the workflow of a run that this process holds, drive it, and return what deserves a word."""
+        return self.drive_held(self._opened(self.place.store.head(hold.run_id), hold), hold)
 
     def drive_held(self, workflow: Workflow, hold: Hold) -> list[str]:
         """Drive a run that this process holds, and return what deserves a word."""
@@ -70,6 +74,20 @@ class Driver:
         except BaseException:
             self.place.store.commit(hold, head.length, [], release=True)
             raise
+
+    def let_go(self, hold: Hold) -> bool:
+        """Give a hold up that may still be ours; False if it cannot be given up now.
+
+        It is kept if a message came in, so that whoever drives next takes that up: this process, or another once it
+        has ended.
+        """
+        store = self.place.store
+        try:
+            return store.commit(hold, store.head(hold.run_id).length, [], release=True).written
+        except JournalConflictError:
+            return True  # it was given up, or somebody has taken the run since
+        except PersistenceError:
+            return False
 
     def workflow(self, head: RunHead) -> Workflow:
         """Return the code that decides a run."""

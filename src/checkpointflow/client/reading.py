@@ -25,6 +25,7 @@ from checkpointflow.views import (
     RunView,
     StepView,
     WaitView,
+    backoff_warning,
     inspection,
     message_warnings,
     run_view,
@@ -189,7 +190,8 @@ class Reader:
         head, holder = self._place.stand(run_id)
         last = self._store.entries(run_id, after=head.length - 1) if head.status == "completed" else []
         value = last[0].value if last and isinstance(last[0], e.RunCompleted) else None
-        noted = [*warnings, *message_warnings(self._store.messages(run_id))]
+        put_off = [] if head.is_settled else self._store.backoffs(run_id)
+        noted = [*warnings, *message_warnings(self._store.messages(run_id)), *map(backoff_warning, put_off)]
         waits = [] if head.is_settled else self._store.waits(run_id)
         return run_view(head, holder, waits=waits, value=value, warnings=noted, now=self._clock.now())
 

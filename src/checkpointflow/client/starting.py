@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
@@ -73,6 +73,35 @@ class Starter:
         checked = self._checked_input(loaded.document, run_input)
         missing = self._missing_secrets(loaded.document)
         return plan(loaded.document, checked, path=self.place.settings.environment.get("PATH"), missing_secrets=missing)
+
+    def create(
+        self, run_id: str | None, entries: Sequence[e.AnyEntry], definition: tuple[str, JsonObject]
+    ) -> tuple[RunId, Hold]:
+        """Begin a run with these entries, under an id that is chosen or new, and return its hold.
+
+        Raises:
+            RunExistsError: the id is taken.
+        """
+        chosen = ids.new_run_id(self.place.clock.now()) if run_id is None else _chosen_id(run_id)
+        hold = self.place.store.create(chosen, entries, holder=self.place.own(), definition=definition)
+        assert hold is not None
+        self.on_created(chosen)
+        self.observer(entries, 1)
+        return chosen, hold
+
+    def check_revised(self, document: Document, run_input: JsonValue) -> None:
+        """Refuse an edited document for a run with this input.
+
+        Raises:
+            InputError: the input does not fit it, or lacks what it would have filled in.
+            SecretMissingError: it needs a secret that is missing here.
+        """
+        if self._checked_input(document, run_input) != run_input:
+            raise InputError(
+                f"workflow `{document.id}` now has defaults for inputs that this run was started without, and a run "
+                "keeps its input; write `default(inputs.NAME, …)` in the steps instead"
+            )
+        self._refuse_missing_secrets(document)
 
     def _is_attached(self, run_id: RunId, digest: str, run_input: JsonValue) -> bool:
         """Tell whether there is a run with this id, which then is the one that is meant."""

@@ -42,6 +42,7 @@ class Builtin:
 
 
 def _size(_frame: Frame, values: Arguments, offset: int) -> JsonValue:
+    """The number of characters of a text, of items of a list, or of keys of an object."""
     value = values[0]
     if isinstance(value, str | list | dict):
         return len(value)
@@ -57,21 +58,25 @@ def _texts(name: str, frame: Frame, values: Arguments, offset: int) -> tuple[str
 
 
 def _contains(frame: Frame, values: Arguments, offset: int) -> JsonValue:
+    """Whether a text holds another."""
     text, part = _texts("contains", frame, values, offset)
     return part in text
 
 
 def _starts_with(frame: Frame, values: Arguments, offset: int) -> JsonValue:
+    """Whether a text begins with another."""
     text, part = _texts("startsWith", frame, values, offset)
     return text.startswith(part)
 
 
 def _ends_with(frame: Frame, values: Arguments, offset: int) -> JsonValue:
+    """Whether a text ends with another."""
     text, part = _texts("endsWith", frame, values, offset)
     return text.endswith(part)
 
 
 def _matches(frame: Frame, values: Arguments, offset: int) -> JsonValue:
+    """Whether a part of a text fits a regular expression of RE2; needs the Python package `google-re2`."""
     text, pattern = _texts("matches", frame, values, offset)
     re2 = importlib.import_module("re2")
     try:
@@ -81,6 +86,7 @@ def _matches(frame: Frame, values: Arguments, offset: int) -> JsonValue:
 
 
 def _int(_frame: Frame, values: Arguments, offset: int) -> JsonValue:
+    """A whole number from a number, cut toward zero, or from text."""
     value = values[0]
     if type(value) is int:
         return integer(value, offset)
@@ -97,6 +103,7 @@ def _int(_frame: Frame, values: Arguments, offset: int) -> JsonValue:
 
 
 def _double(_frame: Frame, values: Arguments, offset: int) -> JsonValue:
+    """A number with a fraction from a number or text."""
     value = values[0]
     try:
         if type(value) in (int, float) or (isinstance(value, str) and _looks_like_a_number(value)):
@@ -114,6 +121,7 @@ def _looks_like_a_number(text: str) -> bool:
 
 
 def _string(_frame: Frame, values: Arguments, offset: int) -> JsonValue:
+    """The text of a number, boolean or text."""
     value = values[0]
     if isinstance(value, str):
         return value
@@ -132,6 +140,7 @@ def _special(value: float) -> str:
 
 
 def _bool(_frame: Frame, values: Arguments, offset: int) -> JsonValue:
+    """A boolean from a boolean, or from `true`, `false` and the other spellings of CEL."""
     value = values[0]
     if isinstance(value, bool):
         return value
@@ -141,10 +150,12 @@ def _bool(_frame: Frame, values: Arguments, offset: int) -> JsonValue:
 
 
 def _dyn(_frame: Frame, values: Arguments, _offset: int) -> JsonValue:
+    """The value itself, as in CEL."""
     return values[0]
 
 
 def _json(frame: Frame, values: Arguments, offset: int) -> JsonValue:
+    """The JSON text of any value."""
     check_result(frame, values[0], offset)
     text = dump(values[0])
     frame.charge_size(len(text), offset)

@@ -69,12 +69,12 @@ class StepAsk(Ask[StepResult]):
         if record is None:
             return
         if not isinstance(record, StepRecord) or record.kind != self.kind:
-            raise _differs(self.key, f"a step of kind `{self.kind}`")
+            raise differs(self.key, f"the step of kind `{self.kind}`")
         if record.digest != self.digest:
             details: JsonObject = {"key": self.key, "recorded": record.arguments, "asked": self.call.arguments}
             raise NondeterminismError(
                 f"step `{self.key}` was recorded with other arguments than the workflow now asks for; "
-                "go on with the definition the run was started with",
+                f"go on with the definition the run was started with, or void it with `--rerun {self.key}`",
                 details=details,
                 step_key=self.key,
             )
@@ -96,7 +96,7 @@ class WaitAsk(Ask[Answer | Expired]):
         if record is None:
             return
         if not isinstance(record, WaitRecord) or record.request["event_name"] != self.request.event_name:
-            raise _differs(self.key, f"a wait for `{self.request.event_name}`")
+            raise differs(self.key, f"the wait for `{self.request.event_name}`")
 
 
 class SleepAsk(Ask[None]):
@@ -113,7 +113,7 @@ class SleepAsk(Ask[None]):
             NondeterminismError: it is no sleep.
         """
         if record is not None and not isinstance(record, TimerRecord):
-            raise _differs(self.key, "a sleep")
+            raise differs(self.key, "the sleep")
 
 
 Asked: TypeAlias = StepAsk | WaitAsk | SleepAsk
@@ -241,9 +241,10 @@ def error_of(record: JsonObject, key: StepKey) -> StepFailedError:
     )
 
 
-def _differs(key: StepKey, asked: str) -> NondeterminismError:
+def differs(key: StepKey, asked: str) -> NondeterminismError:
+    """Return the error for a key that was recorded as something else than what is asked for."""
     return NondeterminismError(
-        f"`{key}` was recorded as something else than {asked}, which the workflow now asks for; "
-        "go on with the definition the run was started with",
+        f"`{key}` was recorded as something else than {asked} that the workflow now asks for; "
+        f"go on with the definition the run was started with, or void it with `--rerun {key}`",
         step_key=key,
     )

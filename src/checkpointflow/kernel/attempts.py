@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Literal, assert_never
+from typing import Literal, TypeAlias, assert_never
 
 from checkpointflow.clock import Clock
 from checkpointflow.errors import CheckpointflowError
@@ -14,6 +14,8 @@ from checkpointflow.kernel.journal import Journal
 from checkpointflow.kernel.retry import next_try
 from checkpointflow.kernel.state import StepRecord
 from checkpointflow.values import JsonObject
+
+Stopping: TypeAlias = Literal["paused", "cancelled", "drained"]
 
 
 class Attempts:
@@ -32,7 +34,7 @@ class Attempts:
         """Tell whether anything is in flight."""
         return bool(self._in_flight)
 
-    def __contains__(self, key: StepKey) -> bool:
+    def __contains__(self, key: object) -> bool:
         """Tell whether an attempt of a step is in flight."""
         return key in self._in_flight
 
@@ -57,7 +59,7 @@ class Attempts:
             raise self._broken
         return ended if finished else None
 
-    def stop(self, cause: Literal["paused", "cancelled"] | None = None) -> None:
+    def stop(self, cause: Stopping | None = None) -> None:
         """End everything and wait until it has ended; with a cause, record that of what nobody saw end."""
         for key in self._in_flight:
             self._stop(key)
@@ -91,14 +93,14 @@ class Attempts:
         self._record(effect, record, finished)
         return True
 
-    def _finish_stopped(self, finished: Finished, cause: Literal["paused", "cancelled"] | None) -> None:
+    def _finish_stopped(self, finished: Finished, cause: Stopping | None) -> None:
         ending = finished.ending
         if cause is None:
             self._landed(finished)
         elif isinstance(ending, Broken) or (isinstance(ending, Unseen) and ending.cause == "stopped"):
             effect = self._landed(finished)
             if effect is not None and self._is_wanted(finished.key):
-                doubt = cause == "paused" and effect.call.policy.effect == "once" and isinstance(ending, Unseen)
+                doubt = cause != "cancelled" and effect.call.policy.effect == "once" and isinstance(ending, Unseen)
                 self._interrupted(finished, cause, in_doubt=doubt)
         else:
             self._finish(finished)

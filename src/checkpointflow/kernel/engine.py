@@ -3,32 +3,25 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, NoReturn, TypeAlias
 
-from checkpointflow.clock import Clock
-from checkpointflow.errors import (
-    CheckpointflowError,
-    RunNotFailedError,
-    WorkflowCodeError,
-    is_of_the_run,
-)
+from checkpointflow.errors import CheckpointflowError, WorkflowCodeError, is_of_the_run
 from checkpointflow.kernel import entries as e
-from checkpointflow.kernel import ids
 from checkpointflow.kernel.asks import WaitAsk
 from checkpointflow.kernel.attempts import Attempts
-from checkpointflow.kernel.effects import Executor, error_record
+from checkpointflow.kernel.effects import error_record
 from checkpointflow.kernel.ids import StepKey
-from checkpointflow.kernel.journal import Journal, Observer
+from checkpointflow.kernel.journal import Journal
 from checkpointflow.kernel.passes import Pass
 from checkpointflow.kernel.run import Workflow
 from checkpointflow.kernel.state import RunState, ScopeRecord, StepRecord, TimerRecord, WaitRecord
-from checkpointflow.kernel.store import Fits, Hold, Message, Store
+from checkpointflow.kernel.store import Hold, Message
+from checkpointflow.kernel.surroundings import Surroundings
 from checkpointflow.values import JsonObject, JsonValue
 
-DriveStatus: TypeAlias = Literal["completed", "failed", "cancelled", "waiting", "paused"]
+DriveStatus: TypeAlias = Literal["completed", "failed", "cancelled", "moved", "waiting", "paused", "interrupted"]
 
 INBOX_SECONDS = 0.2
 """How long an answer to a run that is being driven lies in the inbox at most."""
@@ -42,44 +35,6 @@ class DriveOutcome:
     warnings: list[str]
 
 
-class Interrupt:
-    """How a door asks a drive to pause; may be asked from a signal handler."""
-
-    def __init__(self) -> None:
-        self._wake: Callable[[], None] | None = None
-        self.is_asked = False
-        self.actor: str | None = None
-
-    def ask(self, actor: str | None = None) -> None:
-        """Have the drive end its effects, record that, and give the run up as paused."""
-        self.is_asked = True
-        self.actor = actor
-        if self._wake is not None:
-            self._wake()
-
-    def connect(self, wake: Callable[[], None]) -> None:
-        """Tell what wakes the drive."""
-        self._wake = wake
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Surroundings:
-    """What a drive needs beside its run: the world, as arguments.
-
-    `inline_wait_seconds`: sleeps and backoffs up to this long are waited for in the process, longer ones park.
-    """
-
-    store: Store
-    executor: Executor
-    clock: Clock
-    fits: Fits
-    inline_wait_seconds: float = 60.0
-    observer: Observer = lambda _entries, _position: None
-    interrupt: Interrupt = field(default_factory=Interrupt)
-    actor: str | None = None
-    chance: Callable[[], float] = ids.random_number
-
-
 class _Again(Exception):  # noqa: N818
     """Decisions were dropped: the workflow has to be driven over its journal again."""
 
@@ -91,8 +46,8 @@ class _Cancel(Exception):  # noqa: N818
         self.message = message
 
 
-class _Pause(Exception):  # noqa: N818
-    """Somebody pauses the run."""
+class _Stop(Exception):  # noqa: N818
+    """Somebody wants this drive to end: to pause the run, or to leave it to another driver."""
 
 
 def drive(workflow: Workflow, hold: Hold, surroundings: Surroundings) -> DriveOutcome:
@@ -106,24 +61,6 @@ def drive(workflow: Workflow, hold: Hold, surroundings: Surroundings) -> DriveOu
         NondeterminismError, UnsupportedError, InternalError: no fault of the run, which stays interrupted.
     """
     return _Drive(workflow, hold, surroundings).run()
-
-
-def reopen(hold: Hold, surroundings: Surroundings, reason: str | None) -> None:
-    """Make a failed run, which is held, one that can be driven again.
-
-    The failed step starts anew, at attempt 1; so does what its failure had cancelled. All else stays recorded.
-
-    Raises:
-        RunNotFailedError: the run has not failed.
-        PersistenceError, JournalConflictError: nothing was changed.
-    """
-    journal = Journal(surroundings.store, hold, fits=surroundings.fits, observer=surroundings.observer)
-    if journal.state.status != "failed":
-        raise RunNotFailedError(f"run `{hold.run_id}` has not failed; only a failed run can be retried")
-    voided: list[JsonValue] = list(journal.state.undone_keys())
-    now, actor = surroundings.clock.now(), surroundings.actor
-    journal.record(e.RunReopened(at=now, voided=voided, actor=actor, reason=reason))
-    journal.commit()
 
 
 class _Drive:
@@ -144,7 +81,7 @@ class _Drive:
         self._world.interrupt.connect(self._world.executor.wake)
         try:
             status = self._state.status
-            if status == "completed" or status == "failed" or status == "cancelled":
+            if status == "completed" or status == "failed" or status == "cancelled" or status == "moved":
                 self._journal.commit(release=True)
                 return DriveOutcome(status, [])
             self._take_over()
@@ -173,8 +110,8 @@ class _Drive:
                 self._pass = self._new_pass()
             except _Cancel as cancel:
                 return self._cancel(cancel.message)
-            except _Pause:
-                return self._pause()
+            except _Stop:
+                return self._drain() if self._world.interrupt.drains else self._pause()
 
     def _refuse_cancelled(self) -> None:
         """A run that is to be cancelled needs none of its workflow's code."""
@@ -196,7 +133,7 @@ class _Drive:
     def _go_live(self) -> bool:
         """Do what the journal does not have yet; False if only waits are left."""
         if self._world.interrupt.is_asked:
-            raise _Pause
+            raise _Stop
         self._pass.intend()
         self._commit()
         return self._take_up() or self._fire_due() or self._absorb()
@@ -380,6 +317,17 @@ class _Drive:
             except _Cancel as cancel:
                 return self._cancel(cancel.message)
 
+    def _drain(self) -> DriveOutcome:
+        """Let the effects end, as far as there is time, and leave the run to whoever drives it next."""
+        interrupt = self._world.interrupt
+        self._pass.close()
+        self._journal.keep_facts()
+        until = self._now() + timedelta(seconds=interrupt.drain_seconds)
+        while self._attempts and not interrupt.is_urgent and (left := (until - self._now()).total_seconds()) > 0:
+            self._attempts.wait(min(left, INBOX_SECONDS))
+        self._give_up("drained")
+        return DriveOutcome("interrupted", [])
+
     def _cancel(self, message: Message) -> DriveOutcome:
         """End the effects, close what is open, and settle the run as cancelled."""
         self._pass.close()
@@ -413,12 +361,12 @@ class _Drive:
             if isinstance(record, ScopeRecord):
                 self._pass.close_scope(key, None, cancelled=True)
 
-    def _give_up(self) -> None:
-        """Something that is no fault of the run ended the drive: keep the facts, and let others have it."""
+    def _give_up(self, cause: Literal["paused", "drained"] = "paused") -> None:
+        """Something that is no fault of the run ends the drive: keep the facts, and let others have it."""
         self._pass.close()
         try:
             self._journal.keep_facts()
-            self._attempts.stop("paused")
+            self._attempts.stop(cause)
             while self._journal.commit(release=True) is None:
                 self._take_up()
         except _Cancel as cancel:

@@ -12,6 +12,7 @@ from checkpointflow.errors import StoreCorrupt, StoreVersion
 from checkpointflow.kernel.ids import EventId, StepKey, WaitId
 from checkpointflow.values import JsonObject, JsonValue, dump, fingerprint_text, load
 
+EffectClass: TypeAlias = Literal["idempotent", "once"]
 Cause: TypeAlias = Literal[
     "holder_died",
     "paused",
@@ -21,9 +22,10 @@ Cause: TypeAlias = Literal[
     "not_performed",
     "stopped",
     "cancelled",
+    "drained",
 ]
 Decision: TypeAlias = Literal["done", "again", "fail"]
-WaitClosing: TypeAlias = Literal["expired", "cancelled"]
+WaitClosing: TypeAlias = Literal["expired", "cancelled", "superseded"]
 ScopeOutcome: TypeAlias = Literal["completed", "failed", "cancelled"]
 
 BLOB_BYTES = 64 * 1024
@@ -42,7 +44,10 @@ class Entry:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunStarted(Entry):
-    """The run exists, with everything that every later drive needs."""
+    """The run exists, with everything that every later drive needs.
+
+    `origin` is the `run` from which this one was forked, and the `position` of the entry before which it left.
+    """
 
     workflow_id: str
     workflow_name: str | None
@@ -54,6 +59,20 @@ class RunStarted(Entry):
     actor: str | None
     cwd: str
     host: str
+    origin: JsonObject | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DefinitionChanged(Entry):
+    """The run goes on under this definition, which may be the one it had; the voided keys count no more."""
+
+    definition: str
+    source_path: str | None
+    workflow_name: str | None
+    workflow_version: str | None
+    voided: list[JsonValue]
+    actor: str | None
+    reason: str | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,6 +92,13 @@ class RunPaused(Entry):
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunResumed(Entry):
     """A paused run goes on."""
+
+    actor: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunMoved(Entry):
+    """Somebody took the run elsewhere, and it goes on there alone."""
 
     actor: str | None
 
@@ -117,6 +143,7 @@ class StepStarted(Entry):
     attempt: int
     digest: str
     arguments: JsonValue
+    effect: EffectClass = "idempotent"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -248,13 +275,15 @@ class ValueRecorded(Entry):
 
 
 AnyEntry: TypeAlias = (
-    "RunStarted | RunParked | RunPaused | RunResumed | RunReopened | RunCompleted | RunFailed | RunCancelled"
+    "RunStarted | DefinitionChanged | RunParked | RunPaused | RunResumed | RunMoved"
+    " | RunReopened | RunCompleted | RunFailed | RunCancelled"
     " | StepStarted | StepCompleted | StepFailed | StepInterrupted | StepDecided | StepSkipped"
     " | ScopeOpened | ScopeClosed | WaitOpened | WaitClosed | EventReceived | TimerSet | TimerFired"
     " | ValueRecorded"
 )
 ENTRY_CLASSES: tuple[type[Entry], ...] = (
-    RunStarted, RunParked, RunPaused, RunResumed, RunReopened, RunCompleted, RunFailed, RunCancelled,
+    RunStarted, DefinitionChanged, RunParked, RunPaused, RunResumed, RunMoved,
+    RunReopened, RunCompleted, RunFailed, RunCancelled,
     StepStarted, StepCompleted, StepFailed, StepInterrupted, StepDecided, StepSkipped,
     ScopeOpened, ScopeClosed, WaitOpened, WaitClosed, EventReceived, TimerSet, TimerFired, ValueRecorded,
 )  # fmt: skip

@@ -8,6 +8,7 @@ from typing import TypeAlias
 from checkpointflow.kernel import entries as e
 from checkpointflow.kernel.state import RunState, fold
 from checkpointflow.kernel.store import Fits, Hold, Message, Store
+from checkpointflow.values import JsonObject
 
 Observer: TypeAlias = Callable[[Sequence[e.AnyEntry], int], None]
 """Called after a commit with its entries and the position of the first."""
@@ -53,17 +54,25 @@ class Journal:
         """Look into the inbox."""
         self.pending = self._store.pending(self._hold.run_id)
 
-    def commit(self, *, release: bool = False) -> Sequence[e.AnyEntry] | None:
+    def commit(
+        self, *, release: bool = False, definition: tuple[str, JsonObject] | None = None
+    ) -> Sequence[e.AnyEntry] | None:
         """Write the buffer in one transaction and return it; None if messages stood against it.
 
-        In that case `pending` holds them and the buffer is as it was.
+        In that case `pending` holds them and the buffer is as it was. A `definition` is kept with it, by its hash.
 
         Raises:
             PersistenceError, JournalConflictError: the drive has to be abandoned.
         """
         buffer, length = self._buffer, self._committed
         commit = self._store.commit(
-            self._hold, length, buffer, taken=sorted(self._taken), release=release, fits=self._fits
+            self._hold,
+            length,
+            buffer,
+            taken=sorted(self._taken),
+            release=release,
+            fits=self._fits,
+            definition=definition,
         )
         self.pending = commit.pending
         if not commit.written:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
@@ -11,8 +11,7 @@ from checkpointflow import clock as clocks
 from checkpointflow.clock import Clock
 from checkpointflow.errors import CheckpointflowError, NondeterminismError, WorkflowCodeError
 from checkpointflow.kernel import entries as e
-from checkpointflow.kernel.asks import Asked, JournaledRun, SleepAsk, StepAsk, WaitAsk, error_of
-from checkpointflow.kernel.attempts import Attempts
+from checkpointflow.kernel.asks import Asked, JournaledRun, SleepAsk, StepAsk, WaitAsk, differs, error_of
 from checkpointflow.kernel.effects import Effect, StepContext, error_record
 from checkpointflow.kernel.fibers import Ask, Fiber, Scheduler
 from checkpointflow.kernel.ids import RunId, StepKey, WaitId
@@ -40,7 +39,7 @@ HOLDER_DEATHS = 3
 
 
 class Pass:
-    """A workflow's fibers from its beginning; the Driver of its verbs.
+    """A workflow's fibers from its beginning; the Driver of its verbs. `attempts` are those in flight, by key.
 
     Results come from the journal alone, lowest position first, and only when every fiber is blocked: so it makes no
     difference whether they were recorded just now or by a process that died long ago. When decisions have to be taken
@@ -48,7 +47,13 @@ class Pass:
     """
 
     def __init__(
-        self, workflow: Workflow, run_id: RunId, journal: Journal, attempts: Attempts, clock: Clock, chance: Chance
+        self,
+        workflow: Workflow,
+        run_id: RunId,
+        journal: Journal,
+        attempts: Container[StepKey],
+        clock: Clock,
+        chance: Chance,
     ) -> None:
         self.scheduler = Scheduler(self._forsake)
         self.timers: list[tuple[datetime, StepKey]] = []
@@ -114,6 +119,16 @@ class Pass:
         """Return the ask of a key that still waits for its result."""
         return self._asked.get(key)
 
+    @property
+    def asked_keys(self) -> list[StepKey]:
+        """The keys that were asked for and have no result yet."""
+        return list(self._asked)
+
+    @property
+    def used(self) -> frozenset[StepKey]:
+        """The keys that were asked for so far."""
+        return frozenset(self._used)
+
     def take_effects(self) -> list[Effect]:
         """Return the effects intended since this was last asked: their intents are recorded."""
         effects, self._effects = self._effects, {}
@@ -160,8 +175,7 @@ class Pass:
         try:
             ask.check(self._state.records.get(ask.key))
         except NondeterminismError as mismatch:
-            self._mismatch = mismatch
-            raise
+            self._refuse(mismatch)
         self._asked[ask.key] = ask
         self.noticed(ask.key)
 
@@ -215,12 +229,13 @@ class Pass:
         return copied(recorded.value)
 
     def _otherwise(self, key: StepKey, kind: str) -> NondeterminismError:
-        self._mismatch = NondeterminismError(
-            f"`{key}` was recorded as something else than the `{kind}` that the workflow now asks for; "
-            "go on with the definition the run was started with",
-            step_key=key,
-        )
+        self._mismatch = differs(key, f"the `{kind}`")
         return self._mismatch
+
+    def _refuse(self, mismatch: NondeterminismError) -> None:
+        """End the pass with what was asked for otherwise than it was recorded, whatever the fiber makes of that."""
+        self._mismatch = mismatch
+        raise mismatch
 
     def _now(self) -> datetime:
         return self._clock.now()
@@ -277,6 +292,7 @@ class Pass:
                 attempt=attempt,
                 digest=ask.digest,
                 arguments=arguments if is_short else None,
+                effect=ask.call.policy.effect,
             )
         )
         self._effects[ask.key] = Effect(call=ask.call, context=self._context(ask.key, attempt))

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Literal, Protocol, TypeAlias, TypeVar
+from typing import Any, Protocol, TypeVar
 
+from checkpointflow.kernel.entries import EffectClass
 from checkpointflow.kernel.ids import EventId, RunId, StepKey
 from checkpointflow.kernel.retry import RetryPolicy
 from checkpointflow.values import JsonObject, JsonValue
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
-
-EffectClass: TypeAlias = Literal["idempotent", "once"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

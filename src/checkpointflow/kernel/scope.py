@@ -7,6 +7,7 @@ import re
 from checkpointflow.kernel.ids import StepKey
 
 _SPECIAL = re.compile(r"[/#\[\]%]")
+_ITEM = re.compile(r"\[[^\[\]]*\]$")
 
 
 class Scope:
@@ -43,6 +44,18 @@ def member_key(scope_key: str, item: int | str) -> StepKey:
     """Return the key of a scope's member, by its index or by its own text."""
     inside = str(item) if isinstance(item, int) else f'"{encoded_name(item)}"'
     return StepKey(f"{scope_key}[{inside}]")
+
+
+def path_of(key: str) -> tuple[StepKey, ...]:
+    """Return the keys on the way to a key, from the outermost scope to itself: `f`, `f["a"]/g`, `f["a"]/g/s`."""
+    segments = key.split("/")
+    outer = ["/".join(segments[:end]) for end in range(1, len(segments))]
+    return (*(StepKey(_ITEM.sub("", one)) for one in outer), StepKey(key))
+
+
+def place_of(key: str) -> str:
+    """Return the place in which a key stands: its scope's key, with the member if it has any; empty for the run."""
+    return key.rpartition("/")[0]
 
 
 def encoded_name(name: str) -> str:

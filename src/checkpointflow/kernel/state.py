@@ -11,9 +11,10 @@ from checkpointflow.errors import StoreCorrupt
 from checkpointflow.kernel import entries as e
 from checkpointflow.kernel.ids import StepKey, WaitId
 from checkpointflow.kernel.run import Answer, Expired, StepResult
+from checkpointflow.kernel.scope import path_of
 from checkpointflow.values import JsonObject, JsonValue
 
-Status: TypeAlias = Literal["open", "waiting", "paused", "completed", "failed", "cancelled"]
+Status: TypeAlias = Literal["open", "waiting", "paused", "moved", "completed", "failed", "cancelled"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ class StepRecord:
     kind: str
     digest: str
     arguments: JsonValue
+    effect: e.EffectClass = "idempotent"
     attempt: int = 0
     failures: int = 0
     deaths: int = 0
@@ -181,8 +183,13 @@ class RunState:
             case e.RunFailed():
                 self.status, self.failure = "failed", entry.error
                 return
+            case e.RunMoved():
+                self.status = "moved"
+                return
             case e.RunReopened():
-                self._void(entry.voided)
+                self._reopen(entry.voided)
+            case e.DefinitionChanged():
+                self._rewind(entry.voided)
             case e.StepStarted() | e.StepCompleted() | e.StepFailed() | e.StepInterrupted() | e.StepDecided():
                 self._apply_step(entry)
             case e.WaitOpened() | e.TimerSet() | e.WaitClosed() | e.EventReceived() | e.TimerFired():
@@ -228,7 +235,7 @@ class RunState:
 
     def _start(self, entry: e.StepStarted) -> None:
         if entry.key not in self.records:
-            self.records[entry.key] = StepRecord(entry.kind, entry.digest, entry.arguments)
+            self.records[entry.key] = StepRecord(entry.kind, entry.digest, entry.arguments, entry.effect)
         record = self._recorded(entry.key, StepRecord)
         record.attempt = entry.attempt
         record.is_open = True
@@ -291,13 +298,31 @@ class RunState:
         record.position = self.length
         record.outcome = outcome
 
-    def _void(self, voided: list[JsonValue]) -> None:
+    def _reopen(self, voided: list[JsonValue]) -> None:
         self.failure = None
+        self._void(voided)
+        self._let_go_on(self.records)
+
+    def _rewind(self, voided: list[JsonValue]) -> None:
+        """Void keys, and have the scopes around them go on, with the members whose work they had ended."""
+        around = {scope for text in voided for scope in path_of(str(text))[:-1]}
+        self._void(voided)
+        for scope in around:
+            record = self.records.get(scope)
+            if isinstance(record, ScopeRecord):
+                record.outcome = None
+        self._let_go_on(key for key in self.records if around.intersection(path_of(key)[:-1]))
+
+    def _void(self, voided: list[JsonValue]) -> None:
         for text in voided:
             key = StepKey(str(text))
             self.generations[key] = self.generations.get(key, 0) + 1
             self.records.pop(key, None)
-        for record in self.records.values():
+
+    def _let_go_on(self, keys: Iterable[StepKey]) -> None:
+        """Steps that were ended with others may be tried again."""
+        for key in keys:
+            record = self.records[key]
             if isinstance(record, StepRecord) and record.undone:
                 record.undone, record.was_stopped = False, record.ended_unseen
 

@@ -11,8 +11,8 @@ from checkpointflow.kernel import entries as e
 from checkpointflow.kernel.ids import EventId, HolderId, RunId, StepKey, WaitId
 from checkpointflow.values import JsonObject, JsonValue
 
-StoredStatus: TypeAlias = Literal["open", "waiting", "paused", "completed", "failed", "cancelled"]
-SETTLED: frozenset[StoredStatus] = frozenset({"completed", "failed", "cancelled"})
+StoredStatus: TypeAlias = Literal["open", "waiting", "paused", "moved", "completed", "failed", "cancelled"]
+SETTLED: frozenset[StoredStatus] = frozenset({"completed", "failed", "cancelled", "moved"})
 
 MessageKind: TypeAlias = Literal["event", "cancel", "decide"]
 MessageState: TypeAlias = Literal["kept", "accepted", "taken", "set_aside"]
@@ -46,7 +46,7 @@ class RunHead:
 
     @property
     def is_settled(self) -> bool:
-        """Tell whether the run has completed, failed or been cancelled."""
+        """Tell whether the run has completed, failed, been cancelled, or gone elsewhere."""
         return self.status in SETTLED
 
 
@@ -124,6 +124,30 @@ class HolderInfo:
     alive: bool
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Backoff:
+    """A run that could not be driven in a pool: how often in a row, why, and when to try again."""
+
+    run_id: RunId
+    pool: str
+    tries: int
+    next_try_at: datetime
+    error: JsonObject
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DriverInfo:
+    """Who drives whatever is due in a pool: a `worker` since an instant, or a `tick` at that instant."""
+
+    holder: HolderId
+    kind: Literal["worker", "tick"]
+    pool: str
+    host: str
+    pid: int
+    at: datetime
+    alive: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Commit:
     """The answer to a commit: whether it was written, and the messages that wait to be taken up.
@@ -174,8 +198,11 @@ class Store(Protocol):
         taken: Sequence[int] = (),
         release: bool = False,
         fits: Fits | None = None,
+        definition: tuple[str, JsonObject] | None = None,
     ) -> Commit:
         """Append entries to a journal of this length, mark the `taken` messages, and release the hold if asked.
+
+        A definition is stored with it, by its hash.
 
         Nothing is written if a pending message stands against it (see `stands_against`). For each
         WaitOpened the oldest kept event of its name that `fits` its schema becomes accepted for it; those
@@ -251,6 +278,28 @@ class Store(Protocol):
             RunNotSettledError: it has not settled.
         """
 
+    def drivable(self, at: datetime, *, pool: str, limit: int) -> list[RunId]:
+        """Return runs that somebody should drive, those that have stood still longest first.
+
+        Those are runs that are interrupted, that have messages to take up, or of which a timer or deadline is due.
+        Left out are paused runs, those that somebody alive holds, and those put off in this pool until later.
+        """
+
+    def back_off(self, backoff: Backoff) -> None:
+        """Put a run off in a pool, in place of what was noted of both before."""
+
+    def forget_backoff(self, run_id: RunId, pool: str) -> None:
+        """Forget that a run was put off in a pool."""
+
+    def backoffs(self, run_id: RunId | None = None) -> list[Backoff]:
+        """Return what was put off, of one run or of all, the next to be tried first."""
+
+    def enroll(self, kind: Literal["worker", "tick"], pool: str, *, at: datetime) -> None:
+        """Note that this process drives what is due in a pool; of ticks in a pool the last is kept."""
+
+    def drivers(self) -> list[DriverInfo]:
+        """Return the workers that live, and the last tick of each pool."""
+
     def holder(self) -> HolderId:
         """Return this process's holder id, proving from now on that it lives."""
 
@@ -308,8 +357,19 @@ def _advance(head: RunHead, entry: e.AnyEntry) -> RunHead:
             return replace(head, status="cancelled")
         case e.RunFailed(error=error):
             return replace(head, status="failed", error=error)
+        case e.RunMoved():
+            return replace(head, status="moved")
         case e.RunReopened():
             return replace(head, status="open", error=None)
+        case e.DefinitionChanged():
+            return replace(
+                head,
+                status="open",
+                definition=entry.definition,
+                source_path=entry.source_path,
+                workflow_name=entry.workflow_name,
+                workflow_version=entry.workflow_version,
+            )
         case e.WaitOpened() | e.TimerSet():
             return replace(head, status="open", current_key=entry.key, waits_opened=head.waits_opened + 1)
         case e.StepStarted():
@@ -326,9 +386,9 @@ def _advance(head: RunHead, entry: e.AnyEntry) -> RunHead:
 
 @dataclass(frozen=True, slots=True)
 class WaitChange:
-    """What one entry does to the open waits: removes those of a key, or all, or adds one."""
+    """What one entry does to the open waits: removes those of some keys, or all, or adds one."""
 
-    closed: StepKey | None = None
+    closed: tuple[StepKey, ...] = ()
     closes_all: bool = False
     opened: OpenWait | None = None
 
@@ -348,8 +408,10 @@ def wait_change(run_id: RunId, entry: e.AnyEntry) -> WaitChange | None:
             e.WaitClosed() | e.EventReceived() | e.TimerFired() | e.StepStarted() | e.StepDecided()
             | e.StepFailed() | e.StepInterrupted()
         ):  # fmt: skip
-            return WaitChange(closed=entry.key)
-        case e.RunCompleted() | e.RunFailed() | e.RunCancelled():
+            return WaitChange(closed=(entry.key,))
+        case e.DefinitionChanged():
+            return WaitChange(closed=tuple(StepKey(str(key)) for key in entry.voided))
+        case e.RunCompleted() | e.RunFailed() | e.RunCancelled() | e.RunMoved():
             return WaitChange(closes_all=True)
         case _:
             return None

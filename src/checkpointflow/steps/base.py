@@ -16,6 +16,15 @@ from checkpointflow.kernel.ids import RunId, StepKey
 from checkpointflow.kernel.run import StepCall, StepResult
 from checkpointflow.steps.masking import Hidden
 
+GIVEN_VARIABLES: Mapping[str, str] = {
+    "CPF_HOME": "The state folder, absolute: a `cpf` that a step runs finds the same runs",
+    "CPF_RUN_ID": "The run's id",
+    "CPF_STEP_KEY": "The step's key",
+    "CPF_ATTEMPT": "The number of the attempt, from 1",
+    "CPF_IDEMPOTENCY_KEY": "The same for all attempts of a step; it changes when a failed run is retried",
+}
+"""What every process of an attempt is told by its environment, in words."""
+
 _UNSAFE = re.compile(rb"[^A-Za-z0-9._\[\]#/-]")
 _RESERVED = re.compile(r"(?:[.-]|(?:con|prn|aux|nul|com[0-9]|lpt[0-9]|conin#|conout#)(?:\.|$))", re.IGNORECASE)
 _LONGEST = 140

@@ -40,9 +40,9 @@ def wait_effects(run_id: RunId, entries: Iterable[e.AnyEntry]) -> WaitEffects:
         if change.closes_all:
             closes_all = True
             opened.clear()
-        if change.closed is not None:
-            closed.add(change.closed)
-            opened = [wait for wait in opened if wait.key != change.closed]
+        if change.closed:
+            closed.update(change.closed)
+            opened = [wait for wait in opened if wait.key not in change.closed]
         if change.opened is not None:
             opened.append(change.opened)
     return WaitEffects(closes_all, frozenset(closed), tuple(opened))

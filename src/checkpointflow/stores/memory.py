@@ -8,14 +8,17 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Literal
 
 from checkpointflow import clock
 from checkpointflow.clock import Clock
 from checkpointflow.kernel import entries as e
 from checkpointflow.kernel.ids import HolderId, RunId, WaitId, new_holder_id
 from checkpointflow.kernel.store import (
+    Backoff,
     Commit,
     Delivery,
+    DriverInfo,
     Fits,
     Hold,
     HolderInfo,
@@ -55,6 +58,8 @@ class _Data:
         self.runs: dict[RunId, _Run] = {}
         self.definitions: dict[str, str] = {}
         self.alive: set[HolderId] = set()
+        self.backoffs: dict[tuple[RunId, str], Backoff] = {}
+        self.drivers: dict[HolderId, DriverInfo] = {}
         self.count = 0
 
     def next(self) -> int:
@@ -119,9 +124,11 @@ class MemoryStore:
         taken: Sequence[int] = (),
         release: bool = False,
         fits: Fits | None = None,
+        definition: tuple[str, JsonObject] | None = None,
     ) -> Commit:
         """See Store."""
         encoded, own = _stored(entries)
+        body = None if definition is None else (definition[0], dump(definition[1]))
         with self._data.lock:
             run = self._run_under(hold, length)
             pending = [row for row in run.inbox if row.state == "accepted" and row.number not in taken]
@@ -130,6 +137,8 @@ class MemoryStore:
             self._change_waits(run, own, fits)  # first, because `fits` may raise
             run.head = advance(run.head, own)
             run.journal += encoded
+            if body is not None:
+                self._data.definitions.setdefault(*body)
             run.inbox = [replace(row, state="taken") if row.number in taken else row for row in run.inbox]
             left = self.pending(hold.run_id)
             if release and not left:  # an early event just accepted keeps the hold, so that no wake-up is lost
@@ -280,6 +289,55 @@ class MemoryStore:
             alive = run.holder in self._data.alive
             return HolderInfo(holder=run.holder, host=_HOST, pid=os.getpid(), since=run.since, alive=alive)
 
+    def drivable(self, at: datetime, *, pool: str, limit: int) -> list[RunId]:
+        """See Store."""
+        with self._data.lock:
+            runs = [run for run in self._data.runs.values() if self._is_drivable(run, at, pool)]
+        runs.sort(key=lambda run: (run.head.updated_at, run.head.run_id))
+        return [run.head.run_id for run in runs[: max(limit, 0)]]
+
+    def _is_drivable(self, run: _Run, at: datetime, pool: str) -> bool:
+        backoff = self._data.backoffs.get((run.head.run_id, pool))
+        if run.head.status not in ("open", "waiting") or run.holder in self._data.alive:
+            return False
+        if backoff is not None and backoff.next_try_at > at:
+            return False
+        is_due = any(wait.due_at is not None and wait.due_at <= at for _, wait in run.waits)
+        return run.head.status == "open" or is_due or any(message.state == "accepted" for message in run.inbox)
+
+    def back_off(self, backoff: Backoff) -> None:
+        """See Store."""
+        with self._data.lock:
+            if backoff.run_id in self._data.runs:
+                self._data.backoffs[backoff.run_id, backoff.pool] = copy.deepcopy(backoff)
+
+    def forget_backoff(self, run_id: RunId, pool: str) -> None:
+        """See Store."""
+        with self._data.lock:
+            self._data.backoffs.pop((run_id, pool), None)
+
+    def backoffs(self, run_id: RunId | None = None) -> list[Backoff]:
+        """See Store."""
+        with self._data.lock:
+            found = [copy.deepcopy(one) for one in self._data.backoffs.values() if run_id in (None, one.run_id)]
+        return sorted(found, key=lambda one: (one.next_try_at, one.run_id))
+
+    def enroll(self, kind: Literal["worker", "tick"], pool: str, *, at: datetime) -> None:
+        """See Store."""
+        holder = self.holder()
+        with self._data.lock:
+            kept = {name: one for name, one in self._data.drivers.items() if (one.kind, one.pool) != ("tick", pool)}
+            kept[holder] = DriverInfo(
+                holder=holder, kind=kind, pool=pool, host=_HOST, pid=os.getpid(), at=at, alive=True
+            )
+            self._data.drivers = kept
+
+    def drivers(self) -> list[DriverInfo]:
+        """See Store."""
+        with self._data.lock:
+            found = [replace(one, alive=one.holder in self._data.alive) for one in self._data.drivers.values()]
+        return sorted((one for one in found if one.alive or one.kind == "tick"), key=lambda one: (one.at, one.holder))
+
     def delete(self, run_id: RunId) -> None:
         """See Store."""
         with self._data.lock:
@@ -289,6 +347,8 @@ class MemoryStore:
             if not run.head.is_settled:
                 raise refusals.not_settled(run_id)
             del self._data.runs[run_id]
+            for key in [key for key in self._data.backoffs if key[0] == run_id]:
+                del self._data.backoffs[key]
             needed = {other.head.definition for other in self._data.runs.values()}
             if run.head.definition not in needed:
                 self._data.definitions.pop(run.head.definition, None)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from checkpointflow.kernel import entries as e
 from checkpointflow.kernel.ids import HolderId, RunId
 from checkpointflow.kernel.store import (
+    Backoff,
     Commit,
     Delivery,
+    DriverInfo,
     Fits,
     Hold,
     HolderInfo,
@@ -32,7 +34,7 @@ class Crash(BaseException):
 class CrashingStore:
     """Does what another store does, and raises Crash before or after its n-th write transaction, from 1.
 
-    Writes are `create`, `commit`, `answer`, `deliver`, `acquire` and `delete`; `writes` counts those that were begun.
+    Writes are all methods that change anything but `holder` and `close`; `writes` counts those that were begun.
     After the crash everything but `close` raises Crash, because a dead process does nothing more.
     """
 
@@ -67,9 +69,14 @@ class CrashingStore:
         taken: Sequence[int] = (),
         release: bool = False,
         fits: Fits | None = None,
+        definition: tuple[str, JsonObject] | None = None,
     ) -> Commit:
         """See Store."""
-        return self._write(lambda: self._store.commit(hold, length, entries, taken=taken, release=release, fits=fits))
+        return self._write(
+            lambda: self._store.commit(
+                hold, length, entries, taken=taken, release=release, fits=fits, definition=definition
+            )
+        )
 
     def answer(self, message: Message) -> Delivery:
         """See Store."""
@@ -127,6 +134,30 @@ class CrashingStore:
     def delete(self, run_id: RunId) -> None:
         """See Store."""
         self._write(lambda: self._store.delete(run_id))
+
+    def drivable(self, at: datetime, *, pool: str, limit: int) -> list[RunId]:
+        """See Store."""
+        return self._living().drivable(at, pool=pool, limit=limit)
+
+    def back_off(self, backoff: Backoff) -> None:
+        """See Store."""
+        self._write(lambda: self._store.back_off(backoff))
+
+    def forget_backoff(self, run_id: RunId, pool: str) -> None:
+        """See Store."""
+        self._write(lambda: self._store.forget_backoff(run_id, pool))
+
+    def backoffs(self, run_id: RunId | None = None) -> list[Backoff]:
+        """See Store."""
+        return self._living().backoffs(run_id)
+
+    def enroll(self, kind: Literal["worker", "tick"], pool: str, *, at: datetime) -> None:
+        """See Store."""
+        self._write(lambda: self._store.enroll(kind, pool, at=at))
+
+    def drivers(self) -> list[DriverInfo]:
+        """See Store."""
+        return self._living().drivers()
 
     def holder(self) -> HolderId:
         """See Store."""

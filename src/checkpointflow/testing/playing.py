@@ -12,7 +12,8 @@ from checkpointflow.errors import CheckpointflowError, InputError
 from checkpointflow.frontends.document.interpreter import DocumentWorkflow
 from checkpointflow.frontends.document.loader import Loaded, definition_hash
 from checkpointflow.kernel import entries as e
-from checkpointflow.kernel.engine import Interrupt, Surroundings, drive
+from checkpointflow.kernel.engine import drive
+from checkpointflow.kernel.surroundings import Interrupt, Surroundings
 from checkpointflow.schemas import Schema, check, is_valid, told, with_defaults
 from checkpointflow.steps.base import StepSettings
 from checkpointflow.stores.memory import MemoryStore

@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, TypeAlias, cast
 
-from checkpointflow.kernel.engine import Interrupt
 from checkpointflow.kernel.ids import EventId, RunId, StepKey
 from checkpointflow.kernel.store import Message, MessageKind, OpenWait
+from checkpointflow.kernel.surroundings import Interrupt
 from checkpointflow.schemas import Schema, check, told
 from checkpointflow.stores.memory import MemoryStore
 from checkpointflow.testing.cases import names_step

@@ -10,12 +10,14 @@ from typing import Any, TypeAlias
 
 from checkpointflow.kernel import entries as e
 from checkpointflow.kernel.effects import Broken, Effect, Ending, Failed, Finished, Succeeded, Unseen
-from checkpointflow.kernel.engine import DriveOutcome, Interrupt, Surroundings, drive, reopen
+from checkpointflow.kernel.engine import DriveOutcome, drive
 from checkpointflow.kernel.ids import EventId, RunId, StepKey
 from checkpointflow.kernel.retry import RetryPolicy
+from checkpointflow.kernel.revising import reopen
 from checkpointflow.kernel.run import LocalEffect, Policy, Run, StepCall, StepResult, WaitRequest
 from checkpointflow.kernel.state import RunState, fold
 from checkpointflow.kernel.store import Commit, Delivery, Hold, Message, MessageKind, OpenWait, Store
+from checkpointflow.kernel.surroundings import Interrupt, Surroundings
 from checkpointflow.stores.memory import MemoryStore
 from checkpointflow.testing.clock import FakeClock
 from checkpointflow.testing.crashing import Crash, CrashingStore

@@ -11,9 +11,10 @@ from checkpointflow.errors import (
 )
 from checkpointflow.kernel import entries as e
 from checkpointflow.kernel.effects import Broken, Finished
-from checkpointflow.kernel.engine import Surroundings, drive
+from checkpointflow.kernel.engine import drive
 from checkpointflow.kernel.ids import RunId, StepKey
 from checkpointflow.kernel.store import Hold
+from checkpointflow.kernel.surroundings import Surroundings
 from checkpointflow.testing.crashing import Crash
 from unit.kernel.driving import (
     RUN,

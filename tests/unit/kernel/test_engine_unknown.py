@@ -3,7 +3,7 @@
 import pytest
 
 from checkpointflow.kernel import entries as e
-from checkpointflow.kernel.engine import Interrupt
+from checkpointflow.kernel.surroundings import Interrupt
 from unit.kernel.driving import (
     Holds,
     World,

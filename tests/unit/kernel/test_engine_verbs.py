@@ -7,8 +7,8 @@ import pytest
 
 from checkpointflow.errors import NondeterminismError, StepFailedError, WorkflowCodeError
 from checkpointflow.kernel import entries as e
-from checkpointflow.kernel.engine import Interrupt
 from checkpointflow.kernel.run import Parked
+from checkpointflow.kernel.surroundings import Interrupt
 from unit.kernel.driving import World, before, before_release, call, event, fails, local, ok, output
 
 # -- lazy ------------------------------------------------------------------------------------------

@@ -18,16 +18,21 @@ VALUE = {"text": "ü\u2028\n", "list": [1, 2.5, None, True, {}], "nested": {"a":
 ONE_OF_EACH = [
     e.RunStarted(
         at=AT, workflow_id="w", workflow_name=None, workflow_version="1", definition="d" * 64, source_path="/f",
-        input=VALUE, labels={"team": "x"}, actor="ann", cwd="/", host="h",
+        input=VALUE, labels={"team": "x"}, actor="ann", cwd="/", host="h", origin={"run": "run-0", "position": 7},
+    ),
+    e.DefinitionChanged(
+        at=AT, definition="e" * 64, source_path="/g", workflow_name="W", workflow_version="2", voided=["a"],
+        actor="ann", reason="mended",
     ),
     e.RunParked(at=AT, elapsed_seconds=1.5),
     e.RunPaused(at=AT, actor=None),
     e.RunResumed(at=AT, actor="ann"),
+    e.RunMoved(at=AT, actor="ann"),
     e.RunReopened(at=AT, voided=["a", "b"], actor=None, reason="again"),
     e.RunCompleted(at=AT, value=VALUE),
     e.RunFailed(at=AT, error=VALUE),
     e.RunCancelled(at=AT, actor=None, reason=None),
-    e.StepStarted(at=AT, key=KEY, kind="cli", attempt=2, digest="d", arguments=VALUE),
+    e.StepStarted(at=AT, key=KEY, kind="cli", attempt=2, digest="d", arguments=VALUE, effect="once"),
     e.StepCompleted(at=AT, key=KEY, attempt=2, output=VALUE, details={"exit_code": 0}),
     e.StepFailed(at=AT, key=KEY, attempt=2, error=VALUE, retry_at=AT + timedelta(seconds=1)),
     e.StepInterrupted(at=AT, key=KEY, attempt=2, cause="holder_died", in_doubt=True),
@@ -70,7 +75,7 @@ def test_an_entry_is_shown_with_its_position_and_name(entry):
 
 
 def test_instants_are_shown_as_text():
-    assert e.as_json(ONE_OF_EACH[10], 1)["retry_at"] == "2030-01-02T03:04:06.678901Z"
+    assert e.as_json(ONE_OF_EACH[12], 1)["retry_at"] == "2030-01-02T03:04:06.678901Z"
 
 
 def completed(output):

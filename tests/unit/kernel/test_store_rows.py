@@ -25,7 +25,7 @@ def test_the_first_head_tells_what_the_run_was_started_with(head):
 
 
 STATUS = {"run_parked": "waiting", "run_paused": "paused", "run_completed": "completed", "run_failed": "failed",
-          "run_cancelled": "cancelled"}  # fmt: skip
+          "run_cancelled": "cancelled", "run_moved": "moved"}  # fmt: skip
 
 
 @pytest.mark.parametrize("before", ["waiting", "paused", "failed", "open"])
@@ -59,7 +59,7 @@ def test_the_head_keeps_the_failure_until_the_run_is_reopened(head):
 def opened(entry):
     change = wait_change(RUN, entry)
     assert change is not None
-    assert change.closed is None
+    assert change.closed == ()
     return change.opened
 
 
@@ -103,10 +103,19 @@ CLOSING = [
 
 @pytest.mark.parametrize("entry", CLOSING, ids=e.name_of)
 def test_what_ends_a_wait_closes_it(entry):
-    assert wait_change(RUN, entry) == WaitChange(closed=KEY)
+    assert wait_change(RUN, entry) == WaitChange(closed=(KEY,))
 
 
-@pytest.mark.parametrize("entry", [samples.completed(), samples.failed(), ONE_OF_EACH[7]], ids=e.name_of)
+@pytest.mark.parametrize(
+    "entry",
+    [
+        samples.completed(),
+        samples.failed(),
+        e.RunCancelled(at=AT, actor=None, reason=None),
+        e.RunMoved(at=AT, actor=None),
+    ],
+    ids=e.name_of,
+)
 def test_a_run_that_settles_closes_all_waits(entry):
     assert wait_change(RUN, entry) == WaitChange(closes_all=True)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
 
-from checkpointflow.cli import arguments, given
+from checkpointflow.cli import arguments, given, revising
 from checkpointflow.cli.driving import driving
 from checkpointflow.cli.envelope import Envelope
 from checkpointflow.errors import UsageError
@@ -24,18 +24,23 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--event", type=arguments.word, metavar="NAME", help="the event that the run waits for")
     arguments.add_input(parser, "the answer ({})")
     arguments.add_answer(parser)
+    arguments.add_revision(parser)
     arguments.add_actor(parser)
     arguments.add_follow(parser)
     arguments.add_driving(parser)
 
 
 def run(args: Namespace, door: Door) -> Envelope:
-    """Deliver the answer, if one is given, and drive.
+    """Deliver the answer, if one is given, or revise the run, and drive.
 
     Raises:
         EventMismatchError, RunNotWaitingError, EventPayloadError: refused; the run is as it was.
     """
     answers = args.event is not None or args.wait is not None
+    if revising.is_asked(args):
+        if answers or args.input is not None or args.event_id is not None:
+            raise UsageError("an answer and a revision do not go together; revise the run first, then answer it")
+        return revising.revised(args, door)
     if not answers and (args.input is not None or args.event_id is not None):
         raise UsageError("an answer needs `--event`, or `--wait`, to say what it answers")
     payload = given.input_of(args.input, [], door.settings.cwd) if answers else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
 
-from checkpointflow.cli import arguments
+from checkpointflow.cli import arguments, revising
 from checkpointflow.cli.driving import driving
 from checkpointflow.cli.envelope import Envelope
 
@@ -20,6 +20,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Declare the words."""
     arguments.add_run_id(parser)
     parser.add_argument("--reason", metavar="TEXT", help="why, for the record")
+    arguments.add_revision(parser)
     arguments.add_actor(parser)
     arguments.add_follow(parser)
     arguments.add_driving(parser)
@@ -31,6 +32,9 @@ def run(args: Namespace, door: Door) -> Envelope:
     Raises:
         RunNotFailedError: it has not failed.
     """
+    if revising.is_asked(args):
+        door.client().refuse_unless_failed(door.find(args.run_id))
+        return revising.revised(args, door, reason=args.reason)
     with driving(door, args) as drive:
         view = drive.client.retry(door.find(args.run_id), reason=args.reason, follow=not args.no_follow)
         return drive.ended(view, follow=not args.no_follow)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 NAME = "runs"
 SUMMARY = "list the runs, newest first"
-_STATUSES = ("running", "interrupted", "waiting", "paused", "completed", "failed", "cancelled")
+_STATUSES = ("running", "interrupted", "waiting", "paused", "moved", "completed", "failed", "cancelled")
 
 
 def add_arguments(parser: ArgumentParser) -> None:

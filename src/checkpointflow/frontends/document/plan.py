@@ -15,6 +15,7 @@ from checkpointflow.values import JsonObject, JsonValue
 
 _TELLING = ("command", "argv", "method", "url", "call", "workflow_ref")
 """The fields that say what a step does."""
+_HOLE = re.compile(r"\$\{[^}]*\}")
 _PLAIN = re.compile(r"[A-Za-z0-9_.+/-]+")
 _BEFORE_COMMANDS = frozenset({"then", "do", "else", "if", "elif", "while", "until", "!", "{"})
 _SHELL_WORDS = _BEFORE_COMMANDS | {
@@ -118,7 +119,7 @@ def _command_words(text: str) -> list[str]:
     A hint for people, so it stops where reading takes a whole shell: at here-documents, functions and quotes that
     do not close.
     """
-    lexer = shlex.shlex(text.partition("<<")[0], posix=True, punctuation_chars=True)
+    lexer = shlex.shlex(_HOLE.sub("$", text).partition("<<")[0], posix=True, punctuation_chars=True)
     found: list[str] = []
     is_first = True
     try:

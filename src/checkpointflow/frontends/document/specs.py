@@ -24,11 +24,13 @@ SHELLS = ("sh", "bash", "pwsh", "powershell", "cmd")
 class KindSpec:
     """One kind of step: what it does in a line, its own fields, and rules on which of them go together.
 
-    `refused` are common fields that it cannot have, `idle` those that it may have but that do nothing.
+    `outputs` says, for people, what stands in the step's outputs and beside them; `refused` are common fields that it
+    cannot have, `idle` those that it may have but that do nothing.
     """
 
     name: str
     summary: str
+    outputs: str
     fields: JsonObject
     required: tuple[str, ...] = ()
     one_of: tuple[tuple[str, ...], ...] = ()
@@ -170,6 +172,12 @@ _NO_EFFECT = ("retry", "effect")
 _CLI = KindSpec(
     name="cli",
     summary="runs a command",
+    outputs=(
+        "What the command printed, read as `parse` says: under `auto` one JSON object if stdout is one (with an "
+        "`outputs` schema it has to be), else an empty object. Beside the outputs stand `steps.ID.exit_code` and, "
+        "under `auto` when nothing was parsed, `steps.ID.stdout` (its first 64 KiB). More than 8 MiB is not "
+        "parsed."
+    ),
     fields={
         "command": described(
             "The text that a shell runs; the texts of a list run one after the other, while all succeed",
@@ -204,6 +212,10 @@ _CLI = KindSpec(
 _API = KindSpec(
     name="api",
     summary="sends an HTTP request",
+    outputs=(
+        "The JSON object that was answered; anything else as `{body}`, which is JSON where the answer says so, "
+        "else text. Beside the outputs stands `steps.ID.status_code`. More than 8 MiB is not taken."
+    ),
     fields={
         "method": choice("The method", *METHODS, default="GET"),
         "url": text(
@@ -248,6 +260,10 @@ _API = KindSpec(
 _PYTHON = KindSpec(
     name="python",
     summary="calls a Python function in a process of its own",
+    outputs=(
+        "What the function returned: JSON, at most 8 MiB. What it prints is captured. An exception fails the step: "
+        "`steps.ID.error.details` has the names of its classes in `exceptions`, and `traceback_path`."
+    ),
     fields={
         "call": text(
             "The function; its module is looked up in the document's folder, then in the run's working folder",
@@ -265,6 +281,7 @@ _PYTHON = KindSpec(
 _SET = KindSpec(
     name="set",
     summary="computes values",
+    outputs="The values, computed once and then recorded.",
     fields={"values": described("The values, by name", type="object", examples=[{"total": "${inputs.a + inputs.b}"}])},
     required=("values",),
     refused=_CONTROL,
@@ -272,6 +289,7 @@ _SET = KindSpec(
 _SLEEP = KindSpec(
     name="sleep",
     summary="waits for a time",
+    outputs="None.",
     fields={
         "seconds": described("How long, as a number or an expression", type=["number", "string"], minimum=0),
         "until": text("The instant (ISO 8601) until which it waits", examples=["2030-01-01T09:00:00Z"]),
@@ -282,6 +300,7 @@ _SLEEP = KindSpec(
 _AWAIT_EVENT = KindSpec(
     name="await_event",
     summary="waits for an answer from outside",
+    outputs="The payload of the answer, or `on_timeout.outputs` once the deadline has passed.",
     fields={
         "audience": choice("Who is asked", "user", "agent", "system"),
         "event_name": text("The event that answers", minLength=1, x_place="literal", examples=["change_approval"]),
@@ -305,6 +324,7 @@ _AWAIT_EVENT = KindSpec(
 _SWITCH = KindSpec(
     name="switch",
     summary="goes where the first true condition leads",
+    outputs="`{matched}`: the id of the step that it led to.",
     fields={
         "cases": _cases("The cases, in order", 'inputs.mode == "fast"') | {"minItems": 1},
         "default": target("The step that follows when no case is true"),
@@ -316,6 +336,11 @@ _SWITCH = KindSpec(
 _FOREACH = KindSpec(
     name="foreach",
     summary="runs steps, or a workflow, for each item of a list",
+    outputs=(
+        "`{iterations}`: one object per item, in item order: the outputs of its steps by id, `result` where it "
+        "reached an `end`, and `error` if it failed under `on_item_error: continue`. With `workflow_ref`, the "
+        "value of each sub-workflow. Inside stand `item` and `item_index`."
+    ),
     fields={
         "items": text("The list", x_place="expression", examples=["inputs.pages"]),
         "body": steps_of("The steps for each item"),
@@ -331,6 +356,7 @@ _FOREACH = KindSpec(
 _PARALLEL = KindSpec(
     name="parallel",
     summary="runs branches at the same time",
+    outputs="An object with the outputs of each branch, by the id of its `start_at` step or by its own `id`.",
     fields={
         "branches": described(
             "The branches",
@@ -355,6 +381,7 @@ _PARALLEL = KindSpec(
 _WORKFLOW = KindSpec(
     name="workflow",
     summary="runs another workflow",
+    outputs="The sub-workflow's result; without one its outputs; without those an object of its steps' outputs.",
     fields={"workflow_ref": _workflow_ref()},
     required=("workflow_ref",),
     refused=_CONTROL,
@@ -362,6 +389,10 @@ _WORKFLOW = KindSpec(
 _END = KindSpec(
     name="end",
     summary="ends the list that it stands in, with a result or a failure",
+    outputs=(
+        "The result. `fail` ends its list as a failed step does: `on_error` of the step itself, of the step around "
+        "it or of the workflow may lead on, else the run fails."
+    ),
     fields={
         "result": described("The result, any value", examples=[{"status": "done"}]),
         "fail": text("Why the run fails", examples=["nothing to publish"]),

@@ -8,7 +8,7 @@ from checkpointflow.kernel.entries import blobs_of
 from checkpointflow.kernel.ids import RunId
 from checkpointflow.stores.sqlite.database import Transaction
 
-_TABLES = ("journal", "inbox", "waits", "labels", "holds", "runs")
+_TABLES = ("journal", "inbox", "waits", "labels", "holds", "backoffs", "runs")
 _WITH_BLOBS = """SELECT body FROM journal WHERE instr(body, '"$blobs":')"""
 
 

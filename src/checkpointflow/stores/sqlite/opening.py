@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import apsw
 
 APPLICATION_ID = 0x63706632
-SCRIPTS = ("schema.sql",)
+SCRIPTS = ("schema.sql", "upgrade-2.sql")
 """The n-th script leads from version n to version n + 1; a script that was released never changes."""
 SCHEMA_VERSION = len(SCRIPTS)
 BUSY_MILLISECONDS = 30_000

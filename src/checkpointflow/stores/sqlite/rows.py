@@ -28,15 +28,17 @@ def head_row(head: RunHead) -> Row:
         head.status,
         head.length,
         head.workflow_id,
-        head.workflow_name,
-        head.workflow_version,
-        head.definition,
-        head.source_path,
+        *definition_row(head),
         dump(dict(head.labels)),
         head.cwd,
         clock.to_text(head.started_at),
         *progress_row(head),
     )
+
+
+def definition_row(head: RunHead) -> Row:
+    """Return those values of a head that say under which definition it goes on."""
+    return (head.workflow_name, head.workflow_version, head.definition, head.source_path)
 
 
 def progress_row(head: RunHead) -> Row:

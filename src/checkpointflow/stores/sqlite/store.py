@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import cast
+from typing import Any, Literal, cast
 
 from checkpointflow import clock
 from checkpointflow.clock import Clock
@@ -15,8 +15,10 @@ from checkpointflow.kernel import entries as e
 from checkpointflow.kernel.ids import HolderId, RunId
 from checkpointflow.kernel.store import (
     SETTLED,
+    Backoff,
     Commit,
     Delivery,
+    DriverInfo,
     Fits,
     Hold,
     HolderInfo,
@@ -30,7 +32,7 @@ from checkpointflow.kernel.store import (
 )
 from checkpointflow.stores import refusals
 from checkpointflow.stores.derived import head_of, take_kept, wait_effects
-from checkpointflow.stores.sqlite import deletion, inbox, locks, rows
+from checkpointflow.stores.sqlite import deletion, driving, inbox, locks, rows
 from checkpointflow.stores.sqlite.database import Database, Row, Transaction, Value
 from checkpointflow.stores.sqlite.holders import Holders
 from checkpointflow.stores.sqlite.opening import Opening
@@ -81,8 +83,7 @@ class SqliteStore:
             _insert_labels(transaction, head)
             _append(transaction, run_id, 0, encoded)
             _change_waits(transaction, run_id, entries, None)
-            if body is not None:
-                transaction.run("INSERT OR IGNORE INTO definitions VALUES (?, ?)", *body)
+            _keep_definition(transaction, body)
             return self._first_hold(transaction, run_id, holder, entries[0].at)
 
     def _first_hold(
@@ -101,9 +102,11 @@ class SqliteStore:
         taken: Sequence[int] = (),
         release: bool = False,
         fits: Fits | None = None,
+        definition: tuple[str, JsonObject] | None = None,
     ) -> Commit:
         """See Store."""
         encoded = [e.encode(entry) for entry in entries]
+        body = None if definition is None else (definition[0], dump(definition[1]))
         with self._database.writing() as transaction:
             head = self._head_under(transaction, hold, length)
             pending = [row for row in inbox.pending(transaction, hold.run_id) if row.number not in taken]
@@ -111,8 +114,9 @@ class SqliteStore:
             if against:
                 return Commit(False, against)
             _append(transaction, hold.run_id, length, encoded)
+            _keep_definition(transaction, body)
             if entries:
-                _update_head(transaction, advance(head, entries))
+                _update_head(transaction, head, advance(head, entries))
             inbox.mark_taken(transaction, hold.run_id, taken)
             pending += _change_waits(transaction, hold.run_id, entries, fits)
             if release and not pending:  # an early event just accepted keeps the hold, so that no wake-up is lost
@@ -281,6 +285,56 @@ class SqliteStore:
                 raise refusals.not_settled(run_id)
             deletion.delete(transaction, run_id)
 
+    # -- what is due -------------------------------------------------------------------------------
+
+    def drivable(self, at: datetime, *, pool: str, limit: int) -> list[RunId]:
+        """See Store."""
+        found: list[RunId] = []
+        with self._database.reading() as transaction:
+            for run_id, hold in driving.drivable(transaction, at, pool):
+                info = self._info(hold)
+                if len(found) < limit and (info is None or not info.alive):
+                    found.append(run_id)
+        return found
+
+    def back_off(self, backoff: Backoff) -> None:
+        """See Store."""
+        with self._database.writing() as transaction:
+            driving.back_off(transaction, backoff)
+
+    def forget_backoff(self, run_id: RunId, pool: str) -> None:
+        """See Store."""
+        with self._database.writing() as transaction:
+            transaction.run("DELETE FROM backoffs WHERE run_id = ? AND pool = ?", run_id, pool)
+
+    def backoffs(self, run_id: RunId | None = None) -> list[Backoff]:
+        """See Store."""
+        with self._database.reading() as transaction:
+            return driving.backoffs(transaction, run_id)
+
+    def enroll(self, kind: Literal["worker", "tick"], pool: str, *, at: datetime) -> None:
+        """See Store."""
+        holder = self.holder()
+        with self._database.writing() as transaction:
+            for name, of_kind, *_ in driving.drivers(transaction):
+                if of_kind == "worker" and not self._lives(HolderId(cast(str, name))):
+                    transaction.run("DELETE FROM drivers WHERE kind = 'worker' AND holder = ?", name)
+            host, pid, now = self._who(at)
+            driving.enroll(transaction, (holder, kind, pool, host, pid, now))
+
+    def drivers(self) -> list[DriverInfo]:
+        """See Store."""
+        with self._database.reading() as transaction:
+            found = [self._driver(cast("tuple[Any, ...]", row)) for row in driving.drivers(transaction)]
+        return [one for one in found if one.alive or one.kind == "tick"]
+
+    def _driver(self, row: tuple[Any, ...]) -> DriverInfo:
+        holder, kind, pool, host, pid, at = row
+        alive = self._lives(HolderId(holder))
+        return DriverInfo(
+            holder=holder, kind=kind, pool=pool, host=host, pid=pid, at=rows.instant_from(at), alive=alive
+        )
+
     def holder(self) -> HolderId:
         """See Store."""
         with self._database.looking_at_holders() as holders:
@@ -298,11 +352,14 @@ class SqliteStore:
         if holder is None:
             return None
         name = HolderId(cast(str, holder))
-        with self._database.looking_at_holders() as holders:
-            alive = holders.is_alive(name)
+        alive = self._lives(name)
         return HolderInfo(
             holder=name, host=cast(str, host), pid=cast(int, pid), since=rows.instant_from(since), alive=alive
         )
+
+    def _lives(self, holder: HolderId) -> bool:
+        with self._database.looking_at_holders() as holders:
+            return holders.is_alive(holder)
 
     def _is_inherited(self, holder: HolderId) -> bool:
         with self._database.looking_at_holders() as holders:
@@ -325,12 +382,22 @@ def _insert_labels(transaction: Transaction, head: RunHead) -> None:
             transaction.run("INSERT INTO labels VALUES (?, ?, ?)", head.run_id, key, value)
 
 
-def _update_head(transaction: Transaction, head: RunHead) -> None:
+def _keep_definition(transaction: Transaction, definition: tuple[str, str] | None) -> None:
+    if definition is not None:
+        transaction.run("INSERT OR IGNORE INTO definitions VALUES (?, ?)", *definition)
+
+
+def _update_head(transaction: Transaction, before: RunHead, head: RunHead) -> None:
     transaction.run(
         "UPDATE runs SET status = ?, length = ?, updated_at = ?, current_key = ?, waits_opened = ?, error = ?"
         " WHERE run_id = ?",
         head.status, head.length, *rows.progress_row(head), head.run_id,
     )  # fmt: skip
+    if rows.definition_row(head) != rows.definition_row(before):
+        transaction.run(
+            "UPDATE runs SET workflow_name = ?, workflow_version = ?, definition = ?, source_path = ? WHERE run_id = ?",
+            *rows.definition_row(head), head.run_id,
+        )  # fmt: skip
 
 
 def _change_waits(

@@ -174,7 +174,7 @@ class CommandReader(WordReader):
         if not self.peek() or self.peek() not in "<>" or not _DESCRIPTOR.fullmatch(word.skeleton):
             return False
         if "[" in word.skeleton:
-            self.hazard("an array subscript", word.start)
+            self.hazard(advice.SUBSCRIPT_ANYWHERE, word.start)
         return word.plain is not None
 
     def _reserved(self, current: _List, word: Word) -> bool:
@@ -310,7 +310,7 @@ class CommandReader(WordReader):
                 if word.plain == "]]":
                     return
                 if word.text in _ARITHMETIC_TESTS:
-                    self.hazard(f"`[[ … {word.text} … ]]`", start, 'write `[ "$NAME" … ]` instead of `[[ ]]`')
+                    self.hazard(advice.CONDITIONAL_ANYWHERE, start, word.text)
                 if self.position > at:
                     continue
                 if not self.peek() or self.peek() == ";":
@@ -344,7 +344,7 @@ class CommandReader(WordReader):
             self._document(redirection, self.text[at : self.position], at)
         elif operator == ">&" and target.is_dynamic:
             # Bash hands the expanded word to `&>` and expands it once more there, substitutions and all.
-            self.hazard("`>&` before an expansion", start, "write `> FILE 2>&1`, or a fixed descriptor")
+            self.hazard(advice.DUPLICATE_ANYWHERE, start)
             self.reading.refuse_all([target], advice.DUPLICATE)
 
     def _document(self, redirection: Redirection, raw: str, at: int) -> None:

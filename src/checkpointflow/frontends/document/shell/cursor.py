@@ -5,8 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from checkpointflow.frontends.document.shell import advice
-from checkpointflow.frontends.document.shell.reading import MARK, Advice, Hazard, Reading, Unreadable, Word
+from checkpointflow.frontends.document.shell.reading import (
+    MARK,
+    Advice,
+    Construct,
+    Reading,
+    Unreadable,
+    Word,
+    hazard_of,
+)
 
 UNQUOTED = '"${%s}"'
 IN_DOUBLE = "${%s}"
@@ -52,9 +59,9 @@ class Cursor:
         """Return the error for a text that cannot be read alike by all shells."""
         return Unreadable(message, self.offset(at))
 
-    def hazard(self, what: str, at: int, hint: str = advice.SCRIPT) -> None:
+    def hazard(self, construct: Construct, at: int, name: str = "") -> None:
         """Note something that may evaluate a variable's text."""
-        self.reading.hazards.append(Hazard(what, self.offset(at), hint))
+        self.reading.hazards.append(hazard_of(construct, self.offset(at), name))
 
     @contextmanager
     def nested(self, forbidden: Advice | None = None) -> Iterator[None]:

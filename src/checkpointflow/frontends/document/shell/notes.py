@@ -39,6 +39,8 @@ _EVERY_WORD = frozenset({"ssh", "watch", "parallel"})
 _ALIASES = {"gawk": "awk", "mawk": "awk", "nawk": "awk", "gsed": "sed", "nodejs": "node", "gojq": "jq"}
 _READ_INPUT = _SHELLS | {"python", "perl", "ruby", "node", "php", "psql", "mysql", "mariadb", "sqlite3", "bc", "ssh"}
 _ALWAYS_INPUT = frozenset({"ssh", "psql", "mysql", "mariadb", "sqlite3"})
+INTERPRETERS = _SHELLS | _FLAGS.keys() | _EVERY_WORD | _ALIASES.keys() | _READ_INPUT
+"""All programs that are known to read what they are given as code of their own."""
 _SHELL_FLAG = re.compile(r"-[A-Za-z]*c|-Command")
 _BUILTINS = frozenset(
     {":", ".", "[", "alias", "bg", "break", "cd", "continue", "declare", "echo", "eval", "exit", "export", "false"}

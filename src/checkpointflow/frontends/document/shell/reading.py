@@ -47,10 +47,25 @@ class Unreadable(Exception):  # noqa: N818 - it says what the text is
 
 
 class Advice(NamedTuple):
-    """Why a hole cannot stand in a place, as the end of `stands …`, and what to write instead."""
+    """Why a hole cannot stand in a place, as the end of `stands …`, and what to write instead.
+
+    `sample` is a command, as documents have it, with a hole in that place.
+    """
 
     place: str
     hint: str
+    sample: str
+
+
+class Construct(NamedTuple):
+    """What may evaluate the text of a variable, `{name}` standing for a name in it, and what to write instead.
+
+    `sample` is a command with it, as documents have it, and with a hole that stands elsewhere.
+    """
+
+    what: str
+    hint: str
+    sample: str
 
 
 class Hazard(NamedTuple):
@@ -59,6 +74,11 @@ class Hazard(NamedTuple):
     what: str
     offset: int
     hint: str
+
+
+def hazard_of(construct: Construct, offset: int, name: str = "") -> Hazard:
+    """Return a construct as it was found at an offset; `name` is what `{name}` stands for."""
+    return Hazard(construct.what.format(name=name), offset, construct.hint)
 
 
 class Segment(NamedTuple):

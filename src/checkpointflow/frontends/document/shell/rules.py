@@ -21,10 +21,11 @@ from checkpointflow.frontends.document.shell.reading import (
     EVALUATED_NAMES,
     NAME,
     Command,
-    Hazard,
+    Construct,
     Reading,
     Unreadable,
     Word,
+    hazard_of,
 )
 
 _ALWAYS = frozenset({"eval", "let", "alias", "compgen", "complete", "compopt", "bind", "enable", "fc", "history"})
@@ -37,6 +38,12 @@ _ARRAY_OPTIONS = {
     "export": "aA",
 }
 _RISKY_TESTS = ("-v", "-R")
+EVALUATING_BUILTINS = tuple(
+    sorted(
+        {*_ALWAYS, *_NAMING, *_ARRAY_OPTIONS, ".", "source", "trap", "printf -v", "test -v", "test -R", "[ -v", "[ -R"}
+    )
+)
+"""Builtins among whose words no hole can stand."""
 
 
 def read_text(text: str, *, shell: str, numeric: tuple[bool, ...] = ()) -> Reading:
@@ -90,8 +97,8 @@ class _Judge:
         if words[0].is_literal:
             self._known_command(words[0].text, words[1:])
 
-    def hazard(self, what: str, word: Word, hint: str = advice.SCRIPT) -> None:
-        self.reading.hazards.append(Hazard(what, word.start, hint))
+    def hazard(self, construct: Construct, word: Word, name: str = "") -> None:
+        self.reading.hazards.append(hazard_of(construct, word.start, name))
 
     # -- assignments and unknown commands ----------------------------------------------------------
 
@@ -100,20 +107,20 @@ class _Judge:
         value = word.value()
         harmless = not value.is_dynamic and "$" not in value.text and "`" not in value.text
         if name in EVALUATED_NAMES and not harmless:
-            self.hazard(f"an assignment of `{name}`, which bash evaluates", word, "use another variable")
+            self.hazard(advice.EVALUATED, word, name or "")
 
     def _unknown_command(self, words: list[Word]) -> None:
         first = words[0]
         if first.is_many:
-            self.hazard("a command word that is expanded without quotes", first, advice.PROGRAM)
+            self.hazard(advice.MANY_COMMANDS, first)
         elif any(word.is_dynamic or word.is_many for word in words[1:]):
-            self.hazard("a command word known only at run time, with values after it", first, advice.PROGRAM)
+            self.hazard(advice.UNKNOWN_COMMAND, first)
 
     # -- builtins ----------------------------------------------------------------------------------
 
     def _known_command(self, name: str, words: list[Word]) -> None:
         if name in _ALWAYS:
-            self.hazard(f"`{name}`", self.command.words[0])
+            self.hazard(advice.BUILTIN, self.command.words[0], name)
             self._refuse_words(name, words)
         elif name in _NAMING:
             self._naming(name, words)
@@ -141,9 +148,9 @@ class _Judge:
         self._refuse_words(name, words)
         for word in words:
             if word.is_dynamic or word.is_many or "[" in word.text or word.text in EVALUATED_NAMES:
-                self.hazard(f"`{name}` with a name that is not a fixed one", word)
+                self.hazard(advice.NAMED_AT_RUN_TIME, word, name)
             elif word.text.startswith("-") and "C" in word.text:
-                self.hazard(f"`{name} -C`", word)
+                self.hazard(advice.BUILTIN, word, f"{name} -C")
 
     def _declaring(self, name: str, words: list[Word]) -> None:
         for word in words:
@@ -151,34 +158,34 @@ class _Judge:
                 self._refuse_words(name, [word])
             if word.is_literal and word.text[:1] in ("-", "+"):
                 if set(word.text) & set(_ARRAY_OPTIONS[name]):
-                    self.hazard(f"`{name} {word.text}`", word)
+                    self.hazard(advice.BUILTIN, word, f"{name} {word.text}")
             elif word.assigned_name is not None:
                 self._declared_value(name, word)
             elif not NAME.fullmatch(word.text) or not word.is_literal:
-                self.hazard(f"`{name}` with a name that is not a fixed one", word)
+                self.hazard(advice.NAMED_AT_RUN_TIME, word, name)
 
     def _declared_value(self, name: str, word: Word) -> None:
         self._assignment(word)
         value = word.value()
         if word.is_array:
-            self.hazard(f"`{name}` of an array", word)
+            self.hazard(advice.DECLARED_ARRAY, word, name)
         elif value.is_many:
-            self.hazard(f"`{name}` with an unquoted expansion", word, advice.SPLIT)
+            self.hazard(advice.DECLARED_SPLIT, word, name)
         elif value.is_dynamic and self.reading.has_arrays:
-            self.hazard(f"`{name}` of what may be an array", word)
+            self.hazard(advice.DECLARED_UNCLEAR, word, name)
 
     def _test(self, name: str, words: list[Word]) -> None:
-        shown = "`[ ]`" if name == "[" else "`test`"
+        shown = "[ ]" if name == "[" else "test"
         for index, word in enumerate(words):
             following = words[index + 1] if index + 1 < len(words) else None
             if word.is_many:
-                self.hazard(f"an unquoted expansion in {shown}", word, advice.SPLIT)
+                self.hazard(advice.TEST_SPLIT, word, shown)
             elif word.is_dynamic and following is not None and following.is_dynamic:
-                self.hazard(f"an operator known only at run time in {shown}", word)
+                self.hazard(advice.TEST_OPERATOR, word, shown)
             elif word.text in _RISKY_TESTS:
                 self._refuse_words(f"{name} {word.text}", words)
                 if following is None or not following.is_literal or not NAME.fullmatch(following.text):
-                    self.hazard(f"`{word.text}` in {shown} with a name that is not a fixed one", word)
+                    self.hazard(advice.NAMED_AT_RUN_TIME, word, f"{name} {word.text}")
 
     def _printf(self, name: str, words: list[Word]) -> None:
         rest = list(words)
@@ -189,21 +196,20 @@ class _Judge:
             named = rest.pop(0) if is_apart else option
             target = named.text if is_apart else named.text.removeprefix("-v")
             if not named.is_literal or not NAME.fullmatch(target) or target in EVALUATED_NAMES:
-                self.hazard("`printf -v` with a name that is not a fixed one", named)
+                self.hazard(advice.NAMED_AT_RUN_TIME, named, "printf -v")
         if not rest:
             return
         form = rest[0]
         if (form.is_dynamic or form.is_many) and (not form.prefix or form.prefix.startswith("-")):
-            hint = "begin with a fixed format, as in `printf '%s\\n' ${…}`"
-            self.hazard(f"`{name}` whose format is known only at run time", form, hint)
+            self.hazard(advice.PRINTF_FORMAT, form, name)
 
     def _trap(self, name: str, words: list[Word]) -> None:
         self._refuse_words(name, words)
         action = next((word for word in words if word.text not in ("-p", "-l", "--")), None)
         if any(word.is_dynamic or word.is_many for word in words):
-            self.hazard("`trap` with an action known only at run time", words[0])
+            self.hazard(advice.TRAP_UNKNOWN, words[0])
         elif action is not None and _evaluates(action.text, self.reading.shell):
-            self.hazard("`trap` with an action that can evaluate a value", action)
+            self.hazard(advice.TRAP_EVALUATES, action)
 
     def _source(self, name: str, words: list[Word]) -> None:
         self._refuse_words(name, words)
@@ -212,18 +218,18 @@ class _Judge:
             return
         is_stream = file.is_process or re.match(r"/(?:dev|proc)/", file.text) is not None
         if is_stream or file.is_many or (file.is_dynamic and not _ends_in_path(file)):
-            self.hazard(f"`{name}` of what is not a fixed file", file)
+            self.hazard(advice.SOURCE, file, name)
 
     def _wait(self, name: str, words: list[Word]) -> None:
         for word in words:
             if word.is_literal and word.text == "--":
                 return
             if word.is_dynamic or word.is_many or (word.text.startswith("-") and "p" in word.text):
-                self.hazard(f"`{name}` with options known only at run time", word, 'write `wait -- "$NAME"`')
+                self.hazard(advice.WAIT_OPTIONS, word, name)
 
     def _jobs(self, name: str, words: list[Word]) -> None:
         if any(word.is_dynamic or "x" in word.text for word in words):
-            self.hazard(f"`{name} -x`", self.command.words[0])
+            self.hazard(advice.BUILTIN, self.command.words[0], f"{name} -x")
 
 
 def _may_be_any(word: Word) -> bool:

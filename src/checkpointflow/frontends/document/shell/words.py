@@ -232,7 +232,7 @@ class WordReader(Cursor):
 
     def read_arithmetic(self, start: int, what: str) -> None:
         """Read past the double parenthesis that closes arithmetic; the opening one was taken already."""
-        self.hazard(f"arithmetic, {what}", start, advice.DOUBLE_PARENTHESIS)
+        self.hazard(advice.ARITHMETIC_ANYWHERE, start, what)
         depth = 2
         with self.nested(advice.ARITHMETIC):
             while depth:
@@ -270,18 +270,18 @@ class WordReader(Cursor):
     def _judge_expansion(self, word: Word, inner: str, start: int, *, is_quoted: bool) -> None:
         match = _EXPANSION.fullmatch(inner)
         if match is None or (inner.startswith("!") and inner != "!"):
-            self.hazard("an indirect expansion, `${!NAME}`", start)
+            self.hazard(advice.INDIRECT, start)
             word.add("many")
             return
         subscript, rest = match["subscript"] or "", match["rest"]
         if "[" in (subscript + rest)[:1] and not _FIXED_SUBSCRIPT.fullmatch(subscript):
-            self.hazard("an array subscript", start)
+            self.hazard(advice.SUBSCRIPT_ANYWHERE, start)
         if rest.startswith(":") and rest[1:2] not in ("-", "=", "?", "+") and not _FIXED_SLICE.fullmatch(rest):
-            self.hazard("a substring whose place is computed, `${NAME:…}`", start)
+            self.hazard(advice.SUBSTRING, start)
         if rest.startswith("@P"):
-            self.hazard("`${NAME@P}`", start)
+            self.hazard(advice.PROMPT, start)
         if rest.startswith(("=", ":=")) and match["name"] in EVALUATED_NAMES:
-            self.hazard(f"an assignment of `{match['name']}`", start)
+            self.hazard(advice.EVALUATED, start, match["name"])
         if match["length"] and not rest:
             word.add("number", "0")
         else:
@@ -330,7 +330,7 @@ class WordReader(Cursor):
                 self.read_piece(word)
             self.read_piece(word)
         if not _FIXED_SUBSCRIPT.fullmatch(self.text[start : self.position]):
-            self.hazard("an array subscript", start)
+            self.hazard(advice.SUBSCRIPT_ANYWHERE, start)
         word.is_subscripted = self.peek() == "=" or self.looks_at("+=")
 
     def _array(self, word: Word) -> None:
@@ -355,6 +355,6 @@ class WordReader(Cursor):
             at = self.position
             element = self.read_word()
             if element.skeleton.startswith("["):
-                self.hazard("an array subscript", at)
+                self.hazard(advice.SUBSCRIPT_ANYWHERE, at)
             if self.position == at:
                 raise self.fail("an array assignment holds an operator")

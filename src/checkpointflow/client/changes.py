@@ -1,0 +1,99 @@
+"""What a revision of a run makes of its steps, seen before anything is performed; nothing is read or written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from checkpointflow.errors import NondeterminismError
+from checkpointflow.kernel import entries as e
+from checkpointflow.kernel.ids import StepKey
+from checkpointflow.kernel.rehearsal import Rehearsal
+from checkpointflow.kernel.revising import Revised
+from checkpointflow.kernel.scope import last_name
+from checkpointflow.kernel.state import Record, RunState, StepRecord, TimerRecord, WaitRecord
+from checkpointflow.values import JsonObject
+
+if TYPE_CHECKING:
+    from checkpointflow.frontends.document.meanings import Meanings
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Changed:
+    """A step that was recorded and means something else now."""
+
+    step_key: str
+    message: str
+    details: JsonObject
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Changes:
+    """What becomes of a run's steps, waits and sleeps when it goes on otherwise, each by its key.
+
+    `reused` keep what was recorded, `rerun` were given up and come again, `new` come next, or are new in the document,
+    `gone` are recorded and asked for no more. `later` are recorded and lie behind what is new: they are reused when
+    they are reached. `changed` mean something else now, so that the run cannot go on unless they are rerun. `error` is
+    how the run would fail at once.
+    """
+
+    reused: tuple[str, ...]
+    rerun: tuple[str, ...]
+    new: tuple[str, ...]
+    gone: tuple[str, ...]
+    later: tuple[str, ...]
+    changed: tuple[Changed, ...]
+    error: str | None
+
+
+def changes_of(state: RunState, found: Revised, rehearsal: Rehearsal, before: Meanings, after: Meanings) -> Changes:
+    """Return what a revision changes: `state` is the run as it is, `rehearsal` how its workflow would go on.
+
+    What the rehearsal could not reach, since something new comes first, is compared by the texts of both documents.
+    """
+    voided = [key for key in _voided(found) if _is_shown(state.records.get(key))]
+    unused = [key for key in rehearsal.unused if key not in voided]
+    gone = [key for key in unused if rehearsal.is_settled or last_name(key) not in after]
+    later = [key for key in unused if key not in gone]
+    fresh = [key for key in rehearsal.fresh if key not in voided]
+    unlike = [key for key in later if not before.agrees(after, last_name(key))]
+    return Changes(
+        reused=tuple(key for key in rehearsal.used if not _is_open(state.records.get(key))),
+        rerun=tuple(key for key in voided if last_name(key) in after),
+        new=tuple(dict.fromkeys([*fresh, *(one for one in after.ids() if one not in before)])),
+        gone=(*(key for key in voided if last_name(key) not in after), *gone),
+        later=tuple(key for key in later if key not in unlike),
+        changed=(*changed_of(rehearsal), *map(_reworded, unlike)),
+        error=None if rehearsal.error is None else str(rehearsal.error),
+    )
+
+
+def changed_of(rehearsal: Rehearsal) -> tuple[Changed, ...]:
+    """Return the steps of which a rehearsal found that they mean something else now."""
+    return tuple(_changed(one) for one in rehearsal.changed)
+
+
+def _voided(found: Revised) -> list[StepKey]:
+    """Return the keys that a revision gives up, those of a failure that it reopens among them."""
+    keys: list[StepKey] = []
+    for entry in found.added:
+        if isinstance(entry, e.RunReopened | e.DefinitionChanged):
+            keys += [StepKey(str(key)) for key in entry.voided]
+    return keys
+
+
+def _is_shown(record: Record | None) -> bool:
+    return isinstance(record, StepRecord | WaitRecord | TimerRecord)
+
+
+def _is_open(record: Record | None) -> bool:
+    return isinstance(record, StepRecord | WaitRecord | TimerRecord) and record.position is None
+
+
+def _changed(mismatch: NondeterminismError) -> Changed:
+    shown: JsonObject = {name: mismatch.details[name] for name in ("recorded", "asked") if name in mismatch.details}
+    return Changed(step_key=str(mismatch.step_key), message="it was recorded with other arguments", details=shown)
+
+
+def _reworded(key: StepKey) -> Changed:
+    return Changed(step_key=key, message="the document asks for something else under this id", details={})

@@ -1,0 +1,216 @@
+"""Going on otherwise than before: under an edited document, from before a step, or in a new run beside the old one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from checkpointflow.client.changes import Changed, Changes, changed_of, changes_of
+from checkpointflow.client.driving import Driver
+from checkpointflow.client.starting import Starter
+from checkpointflow.errors import DefinitionChangedError, UsageError
+from checkpointflow.kernel import entries as e
+from checkpointflow.kernel.ids import RunId, StepKey
+from checkpointflow.kernel.rehearsal import rehearse
+from checkpointflow.kernel.revising import Revised, Revision, append, forked, revised
+from checkpointflow.kernel.rewinding import first_positions, keys_named
+from checkpointflow.kernel.run import Workflow
+from checkpointflow.kernel.state import RunState, fold
+from checkpointflow.kernel.store import Hold, RunHead
+from checkpointflow.values import JsonObject, JsonValue
+
+if TYPE_CHECKING:
+    from checkpointflow.frontends.document.loader import Loaded
+    from checkpointflow.frontends.document.model import Document
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Proposal:
+    """A revision of a run that was looked through: what it records, and what it changes."""
+
+    run_id: RunId
+    definition: tuple[str, JsonObject] | None
+    revised: Revised
+    changes: Changes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reviser:
+    """Looks through revisions before anything is performed, and records them."""
+
+    driver: Driver
+    starter: Starter
+
+    def rehearsed(self, run_id: RunId, loaded: Loaded | None, steps: Sequence[str], reason: str | None) -> Changes:
+        """Return what a revision would change; nothing is written.
+
+        Raises:
+            DefinitionChangedError, StepOnceError, RunSettledError, UsageError, InputError: it would be refused.
+        """
+        return self._proposed(run_id, loaded, steps, reason).changes
+
+    @contextmanager
+    def revised(
+        self, run_id: RunId, loaded: Loaded | None, steps: Sequence[str], reason: str | None
+    ) -> Iterator[tuple[Hold, Changes]]:
+        """Have a run go on otherwise, and give it, held; nothing is recorded if anything is raised.
+
+        Raises:
+            RunHeldError: another process drives it.
+            The errors of `rehearsed`.
+        """
+        place = self.driver.place
+        hold = place.store.acquire(run_id, place.own(), at=place.clock.now())
+        try:
+            proposal = self._proposed(run_id, loaded, steps, reason)
+            append(hold, self.driver.surroundings(), proposal.revised.added, proposal.definition)
+        except BaseException:
+            self.driver.let_go(hold)
+            raise
+        yield hold, proposal.changes
+
+    def forked(
+        self,
+        run_id: RunId,
+        step: str,
+        loaded: Loaded | None,
+        new_id: str | None,
+        labels: Mapping[str, str] | None,
+    ) -> tuple[RunId, Hold]:
+        """Begin a run that shares what was recorded before a step of another, and return its hold.
+
+        Raises:
+            RunExistsError: the id is taken.
+            The errors of `rehearsed`.
+        """
+        place = self.driver.place
+        head, entries = place.store.head(run_id), place.store.entries(run_id)
+        key = _named(fold(entries), step)
+        document, definition = self._definition(head, loaded, _started(entries).input)
+        started = self._forked_start(run_id, entries, key, document, definition[0], labels)
+        kept = forked(entries, key, started)
+        rehearsal = rehearse(_workflow(document), run_id, kept, place.clock)
+        _refuse_changed(changed_of(rehearsal))
+        new, hold = self.starter.create(new_id, kept, definition)
+        self._copy_outputs(run_id, new, kept)
+        return new, hold
+
+    def _proposed(self, run_id: RunId, loaded: Loaded | None, steps: Sequence[str], reason: str | None) -> _Proposal:
+        from checkpointflow.frontends.document.meanings import Meanings
+
+        place = self.driver.place
+        head, entries = place.store.head(run_id), place.store.entries(run_id)
+        state = fold(entries)
+        document, definition = self._definition(head, loaded, _started(entries).input)
+        revision = Revision(
+            at=place.clock.now(),
+            actor=place.settings.actor,
+            definition=definition[0],
+            source_path=document.path,
+            workflow_name=document.name,
+            workflow_version=document.version,
+            steps=tuple(_named(state, step) for step in steps),
+            reason=reason,
+        )
+        found = revised(run_id, entries, revision)
+        rehearsal = rehearse(_workflow(document), run_id, [*entries, *found.added], place.clock)
+        changes = changes_of(state, found, rehearsal, Meanings(self.driver.document(head)), Meanings(document))
+        _refuse_changed(changes.changed)
+        return _Proposal(run_id=run_id, definition=definition, revised=found, changes=changes)
+
+    def _definition(
+        self, head: RunHead, loaded: Loaded | None, run_input: JsonValue
+    ) -> tuple[Document, tuple[str, JsonObject]]:
+        """Return the document to go on with, and its definition by hash; an edited one has to fit the run."""
+        if loaded is None:
+            return self.driver.document(head), (head.definition, self.driver.place.store.definition(head.definition))
+        from checkpointflow.frontends.document.loader import definition_hash
+
+        if loaded.document.id != head.workflow_id:
+            raise UsageError(
+                f"run `{head.run_id}` is one of workflow `{head.workflow_id}`, and the file holds "
+                f"`{loaded.document.id}`; go on with a document of the same id"
+            )
+        self.starter.check_revised(loaded.document, run_input)
+        return loaded.document, (definition_hash(loaded.definition), loaded.definition)
+
+    def _forked_start(
+        self,
+        run_id: RunId,
+        entries: Sequence[e.AnyEntry],
+        key: StepKey,
+        document: Document,
+        definition: str,
+        labels: Mapping[str, str] | None,
+    ) -> e.RunStarted:
+        first, settings = _started(entries), self.driver.place.settings
+        return replace(
+            first,
+            at=self.driver.place.clock.now(),
+            workflow_name=document.name,
+            workflow_version=document.version,
+            definition=definition,
+            source_path=document.path,
+            labels=first.labels if labels is None else {**first.labels, **labels},
+            actor=settings.actor,
+            host=settings.host,
+            origin={"run": run_id, "position": first_positions(entries)[key]},
+        )
+
+    def _copy_outputs(self, run_id: RunId, new: RunId, kept: Sequence[e.AnyEntry]) -> None:
+        """Let the new run have the captured output of the steps that it did not have to perform."""
+        import shutil
+
+        from checkpointflow.steps.base import output_paths
+
+        runs_dir = self.driver.place.runs_dir
+        for entry in kept:
+            if isinstance(entry, e.StepCompleted | e.StepFailed):
+                paths = (output_paths(runs_dir, one, entry.key, entry.attempt) for one in (run_id, new))
+                for source, target in zip(*paths, strict=True):
+                    if source.exists():
+                        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                        shutil.copy2(source, target)
+
+
+def _workflow(document: Document) -> Workflow:
+    from checkpointflow.frontends.document.interpreter import DocumentWorkflow
+
+    return DocumentWorkflow(document)
+
+
+def _started(entries: Sequence[e.AnyEntry]) -> e.RunStarted:
+    first = entries[0]
+    assert isinstance(first, e.RunStarted)
+    return first
+
+
+def _named(state: RunState, step: str) -> StepKey:
+    """Return the one recorded key that a text means.
+
+    Raises:
+        UsageError: none, or several, fit.
+    """
+    found = keys_named(state, step)
+    if len(found) == 1:
+        return found[0]
+    if found:
+        shown = ", ".join(f"`{key}`" for key in found[:10])
+        raise UsageError(f"several steps fit `{step}`: {shown}; give the whole key")
+    raise UsageError(f"the run has not come to a step `{step[:80]}`; `cpf inspect` shows its steps by their keys")
+
+
+def _refuse_changed(changed: Sequence[Changed]) -> None:
+    if not changed:
+        return
+    shown = ", ".join(f"`{one.step_key}`" for one in changed)
+    listed: list[JsonValue] = [{"step_key": one.step_key, "message": one.message, **one.details} for one in changed]
+    raise DefinitionChangedError(
+        f"{shown} would mean something else than what was recorded, so the run cannot go on like this; "
+        "undo that change, or have the first of them run again",
+        details={"changed": listed},
+        hint=f"--rerun {changed[0].step_key}",
+        step_key=StepKey(changed[0].step_key),
+    )

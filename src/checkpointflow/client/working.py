@@ -1,0 +1,190 @@
+"""Driving whatever is due in a store: once, or until somebody asks to stop; which runs those are, the store knows."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Literal
+
+from checkpointflow.client.driving import Driver
+from checkpointflow.errors import (
+    CheckpointflowError,
+    ConcurrencyError,
+    InternalError,
+    PersistenceError,
+)
+from checkpointflow.kernel.effects import error_record
+from checkpointflow.kernel.ids import RunId
+from checkpointflow.kernel.store import Backoff, Hold
+from checkpointflow.kernel.surroundings import Interrupt
+from checkpointflow.values import JsonObject
+from checkpointflow.views import RunView
+
+POOL = "default"
+POLL_SECONDS = 0.1
+"""How often a worker looks for what is due; an answer is taken up within twice that time."""
+
+LONGEST_BACKOFF_SECONDS = 300.0
+_AT_ONCE = 100
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Driven:
+    """What became of one drive: the run afterwards; or, if it could not be driven here, why and when to try again."""
+
+    run_id: str
+    run: RunView | None
+    error: JsonObject | None = None
+    next_try_at: datetime | None = None
+
+
+class Worker:
+    """Drives the runs of a store that are interrupted or due, several at a time, each in a thread.
+
+    Paused runs and steps in doubt are left to people. A run that cannot be driven here (a missing program, an unknown
+    kind) is put off in this `pool`, longer each time, and stays as it was. `told` hears of every drive that ended, in
+    the drive's thread; `troubled` of a store that cannot be used, which is tried again until it can.
+    """
+
+    def __init__(
+        self,
+        driver: Driver,
+        view: Callable[[str], RunView],
+        *,
+        pool: str = POOL,
+        concurrency: int = 1,
+        drain_seconds: float = 20.0,
+        told: Callable[[Driven], None] = lambda _driven: None,
+        troubled: Callable[[PersistenceError], None] = lambda _error: None,
+    ) -> None:
+        self._driver = driver
+        self._view = view
+        self._pool = pool
+        self._concurrency = concurrency
+        self._drain_seconds = drain_seconds
+        self._told = told
+        self._troubled = troubled
+        self._place = driver.place
+        self._active: dict[RunId, tuple[threading.Thread, Interrupt]] = {}
+        self._left: dict[RunId, Hold] = {}
+        self._wake = threading.Event()
+        self._is_stopping = False
+
+    def stop(self) -> None:
+        """Take up nothing more, and let what goes on end; a second time: end it at once. For signal handlers."""
+        seconds = 0.0 if self._is_stopping else self._drain_seconds
+        self._is_stopping = True
+        for _, interrupt in list(self._active.values()):
+            interrupt.drain(seconds)
+        self._wake.set()
+
+    def tick(self) -> list[Driven]:
+        """Drive everything that is due now, one after the other, each run once.
+
+        Raises:
+            PersistenceError: the store cannot be used.
+        """
+        self._enroll("tick")
+        seen: set[RunId] = set()
+        found: list[Driven] = []
+        while not self._is_stopping:
+            fresh = [run_id for run_id in self._due(_AT_ONCE + len(seen)) if run_id not in seen]
+            if not fresh:
+                break
+            seen.add(fresh[0])
+            interrupt = Interrupt()
+            self._active[fresh[0]] = (threading.current_thread(), interrupt)
+            found += self._drive(fresh[0], interrupt)
+            del self._active[fresh[0]]
+        return found
+
+    def work(self) -> None:
+        """Drive what is due until `stop` is called; then what goes on ends, or is left to whoever drives next."""
+        patience = POLL_SECONDS
+        is_enrolled = False
+        while not self._is_stopping:
+            try:
+                if not is_enrolled:
+                    self._enroll("worker")
+                    is_enrolled = True
+                self._begin()
+                patience = POLL_SECONDS
+            except PersistenceError as error:
+                self._troubled(error)
+                patience = min(patience * 2, 30.0)
+            self._wake.wait(patience)
+            self._wake.clear()
+        for thread, _ in list(self._active.values()):
+            thread.join()
+
+    def _enroll(self, kind: Literal["worker", "tick"]) -> None:
+        self._place.store.enroll(kind, self._pool, at=self._place.clock.now())
+
+    def _due(self, limit: int) -> list[RunId]:
+        now = self._place.clock.now()
+        put_off = {
+            one.run_id for one in self._place.store.backoffs() if one.pool == self._pool and one.next_try_at > now
+        }
+        mine = [run_id for run_id in self._left if run_id not in put_off]
+        return [*mine, *self._place.store.drivable(now, pool=self._pool, limit=limit)]
+
+    def _begin(self) -> None:
+        """Begin a thread for each run that is due, as far as there is room."""
+        room = self._concurrency - len(self._active)
+        due = self._due(self._concurrency) if room > 0 else []
+        for run_id in [one for one in due if one not in self._active][:room]:
+            interrupt = Interrupt()
+            thread = threading.Thread(target=self._work_on, args=(run_id, interrupt), name=f"run {run_id}", daemon=True)
+            self._active[run_id] = (thread, interrupt)
+            thread.start()
+            if self._is_stopping:  # asked between our look and this
+                interrupt.drain(self._drain_seconds)
+
+    def _work_on(self, run_id: RunId, interrupt: Interrupt) -> None:
+        try:
+            for driven in self._drive(run_id, interrupt):
+                self._told(driven)
+        except PersistenceError as error:
+            self._troubled(error)
+        finally:
+            del self._active[run_id]
+            self._wake.set()
+
+    def _drive(self, run_id: RunId, interrupt: Interrupt) -> Iterator[Driven]:
+        """Drive a run and tell what became of it; nothing if somebody else has it by now."""
+        driver = replace(self._driver, interrupt=interrupt)
+        hold = self._left.pop(run_id, None) or driver.acquired(run_id)
+        if hold is None:
+            return
+        try:
+            driver.go_on(hold)
+        except ConcurrencyError:
+            return
+        except Exception as error:  # whatever it is, the other runs go on
+            if not driver.let_go(hold):
+                self._left[run_id] = hold
+            yield self._put_off(run_id, error if isinstance(error, CheckpointflowError) else _defect(error))
+        else:
+            if self._backoff_of(run_id) is not None:
+                self._place.store.forget_backoff(run_id, self._pool)
+            yield Driven(run_id=run_id, run=self._view(run_id))
+
+    def _backoff_of(self, run_id: RunId) -> Backoff | None:
+        return next((one for one in self._place.store.backoffs(run_id) if one.pool == self._pool), None)
+
+    def _put_off(self, run_id: RunId, error: CheckpointflowError) -> Driven:
+        before = self._backoff_of(run_id)
+        tries = 1 if before is None else before.tries + 1
+        seconds = min(2.0 ** min(tries, 20), LONGEST_BACKOFF_SECONDS)
+        until = self._place.clock.now() + timedelta(seconds=seconds)
+        record = error_record(error)
+        self._place.store.back_off(
+            Backoff(run_id=run_id, pool=self._pool, tries=tries, next_try_at=until, error=record)
+        )
+        return Driven(run_id=run_id, run=None, error=record, next_try_at=until)
+
+
+def _defect(error: Exception) -> InternalError:
+    return InternalError(f"{type(error).__name__}: {error}")

@@ -1,0 +1,54 @@
+"""What the steps of two documents have in common, as far as their texts tell; nothing is evaluated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from checkpointflow.frontends.document.model import Document, Step
+from checkpointflow.values import JsonObject, JsonValue
+
+_NO_MEANING = frozenset(
+    {
+        "id", "name", "description", "if", "next", "on_error", "timeout_seconds", "retry", "effect", "outputs",
+        "risk_level",
+    }
+)  # fmt: skip
+_OF_COMMANDS = ("shell", "env", "cwd")
+_EFFECTS = ("cli", "api", "python")
+
+
+class Meanings:
+    """What each step id of a document, and of those that it names, means: its kind and what it is asked to do."""
+
+    def __init__(self, document: Document) -> None:
+        self._by_id: dict[str, list[JsonValue]] = {}
+        every = {id(one): one for one in (document, *document.library.values())}
+        for one in every.values():
+            for step in one.all_steps():
+                self._by_id.setdefault(step.id, []).append(_meaning(one, step))
+
+    def ids(self) -> list[str]:
+        """Return the ids of all steps."""
+        return list(self._by_id)
+
+    def __contains__(self, step_id: object) -> bool:
+        """Tell whether there is a step with this id."""
+        return step_id in self._by_id
+
+    def agrees(self, other: Meanings, step_id: str) -> bool:
+        """Tell whether a step is asked to do the same in both, word for word."""
+        return self._by_id.get(step_id) == other._by_id.get(step_id)
+
+
+def _meaning(document: Document, step: Step) -> JsonValue:
+    if step.kind not in _EFFECTS:
+        return [step.kind, step.fields.get("event_name")]
+    asked: JsonObject = {name: value for name, value in step.fields.items() if name not in _NO_MEANING}
+    shared: JsonObject = dict(_shared(document)) if step.kind == "cli" else {}
+    return [step.kind, asked, shared]
+
+
+def _shared(document: Document) -> Iterator[tuple[str, JsonValue]]:
+    for name in _OF_COMMANDS:
+        if name in document.defaults:
+            yield name, document.defaults[name]
