@@ -78,6 +78,7 @@ POSSIBLE: Mapping[str, frozenset[int]] = {
     "validate": _DOCUMENT,
     "test": _DOCUMENT | {30},
     "schema": ALWAYS,
+    "graph": _DOCUMENT,
     "flows": _DOCUMENT,
     "plan": _DOCUMENT,
     "run": _DRIVING,
