@@ -353,6 +353,16 @@ class StepInDoubtError(StepFailedError):
     code = "ERR_STEP_IN_DOUBT"
 
 
+class CasesFailedError(CheckpointflowError):
+    """Cases of a workflow did not come out as expected, or reached less of it than was asked for.
+
+    Read `cases` or `coverage.missed` in the envelope, then mend the document or the case.
+    """
+
+    code = "ERR_CASES_FAILED"
+    exit_code = 30
+
+
 # -- 60: the store ---------------------------------------------------------------------------------
 
 

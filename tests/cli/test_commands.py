@@ -31,8 +31,8 @@ def test_the_starter_validates_without_warnings_and_runs_to_its_wait_and_to_its_
     assert made["file"] == "workflow.yaml"
     assert (cpf.cwd / "workflow.yaml").read_text().startswith("# yaml-language-server: $schema=")
     assert cpf.here("validate", "-f", "workflow.yaml", "--strict").envelope["problems"] == []
-    check, run = (action["argv"] for action in made["next_actions"])
-    assert cpf.here(*check[1:]).exit_code == 0
+    check, run, test = (action["argv"] for action in made["next_actions"])
+    assert cpf.here(*check[1:]).exit_code == cpf.here(*test[1:]).exit_code == 0
     waits = cpf.here(*run[1:]).envelope
     assert (waits["status"], waits["wait"]["summary"]) == ("waiting", "Hello, Ada!\n")
     cpf.write("response.json", '{"decision": "approve"}')

@@ -184,7 +184,7 @@ def test_a_template_validates_without_warnings(cpf: Program, template: str) -> N
 
 
 def started(cpf: Program, template: str) -> dict:
-    _, run = (action["argv"] for action in cpf.here("init", "--template", template).envelope["next_actions"])
+    _, run, _ = (action["argv"] for action in cpf.here("init", "--template", template).envelope["next_actions"])
     return cpf.here(*run[1:]).envelope
 
 

@@ -18,6 +18,7 @@ LONG = "9" * 5_000
 NEEDS = {
     "init": (),
     "validate": ("-f", "gate.yaml"),
+    "test": ("gate.yaml",),
     "schema": (),
     "fork": (*NOBODY, "--at", "s"),
     "tick": (),
@@ -102,7 +103,7 @@ ODD_WORDS = [
     *[("guide", "--topic", bad) for bad in ("", "loops")],
     *[("completion", bad) for bad in ("", "tcsh")],
     *[(later,) for later in ("gc", "gui", "__complete__")],
-    *[(later,) for later in ("export", "import", "verify", "test", "help", "RUN", "")],
+    *[(later,) for later in ("export", "import", "verify", "help", "RUN", "")],
     ("--bogus",),
     ("--version", "x"),
     ("--", "run"),

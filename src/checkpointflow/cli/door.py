@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from checkpointflow.views import RunView
 
 COMMANDS = (
-    "init", "guide", "validate", "schema", "graph", "flows", "plan", "run", "resume", "send", "waits", "runs", "status",
+    "init", "guide", "validate", "test", "schema", "graph", "flows", "plan", "run", "resume", "send", "waits", "runs",
+    "status",
     "inspect", "logs", "cancel", "retry", "decide", "fork", "tick", "worker", "delete", "doctor", "completion",
 )  # fmt: skip
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from checkpointflow.errors import CheckpointflowError, FileMissingError, UsageError
+from checkpointflow.testing.beside import is_case_file
 from checkpointflow.values import JsonObject, JsonValue
 
 if TYPE_CHECKING:
@@ -131,4 +132,4 @@ def _files(folder: Path) -> Iterator[Path]:
         names = sorted(folder.iterdir())
     except OSError:
         return
-    yield from (file for file in names if file.suffix in SUFFIXES and file.is_file())
+    yield from (file for file in names if file.suffix in SUFFIXES and file.is_file() and not is_case_file(file))

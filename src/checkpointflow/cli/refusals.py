@@ -94,6 +94,8 @@ def _where_to_find(error: UsageError) -> list[JsonValue]:
 def _about_file(error: CheckpointflowError, door: Door) -> list[JsonValue]:
     if door.file is None:
         return []
+    if isinstance(error, DocumentError | UnknownKindError) and door.command == "test":
+        return [action("Play them again once it is mended", door.again())]
     if isinstance(error, DocumentError | UnknownKindError):
         check = ["cpf", "validate", *actions.of_file(door.file), *door.strict]
         return [action("Check it again once it is mended", check)]

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from checkpointflow.frontends.document.answers import Answers, Ways
 from checkpointflow.frontends.document.findings import DUPLICATE, Findings
-from checkpointflow.frontends.document.model import END, Document, Path, Step
+from checkpointflow.frontends.document.model import END, ON_ERROR, Document, Path, Step
 from checkpointflow.schemas import did_you_mean
 
 _SHOWN = 6
@@ -70,7 +70,7 @@ class _List:
             for path, target in step.jumps():
                 self._check_target((*step.path, *path), target)
         if self._entry is not None:
-            self._check_target(("workflow", "on_error", "next"), self._entry)
+            self._check_target(ON_ERROR, self._entry)
 
     def _check_target(self, path: Path, target: str) -> None:
         if target in self._starters and target in self._by_id:

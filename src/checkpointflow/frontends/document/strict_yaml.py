@@ -58,10 +58,11 @@ def decode(data: bytes) -> str:
         raise SyntaxProblem("this is not UTF-8", _place_of(before, len(before)), "save it as UTF-8") from None
 
 
-def parse(text: str, *, pure: bool = False) -> ReadSource:
+def parse(text: str, *, pure: bool = False, version: str = "checkpointflow/v1") -> ReadSource:
     """Return a document's tree with the place of each key and value, and the keys that stand twice.
 
-    `pure` reads with PyYAML's Python parser, as is done anyway where its C parser is missing.
+    `pure` reads with PyYAML's Python parser, as is done anyway where its C parser is missing; `version` is what the
+    text is expected to begin with.
 
     Raises:
         SyntaxProblem: the text is not YAML, or is YAML that a document may not use.
@@ -78,9 +79,7 @@ def parse(text: str, *, pure: bool = False) -> ReadSource:
     if root.value is None and root.style == "":
         raise _empty(root.place)
     if root.style != "{":
-        raise SyntaxProblem(
-            "the document is no mapping", root.place, "it begins with `schema_version: checkpointflow/v1`"
-        )
+        raise SyntaxProblem("the document is no mapping", root.place, f"it begins with `schema_version: {version}`")
     tree = root.json()
     assert isinstance(tree, dict)
     return ReadSource(text=readable, tree=tree, root=root, repeated=tuple(reader.repeated))

@@ -36,6 +36,13 @@ def check_structure(tree: JsonObject, findings: Findings) -> JsonObject:
     return clean
 
 
+def check_tree(tree: JsonObject, schema: JsonObject, findings: Findings) -> None:
+    """Report all that does not fit a schema of ours which is not that of documents."""
+    for found in _without_echoes(check(tree, schema)):
+        hint = found.hint or what_to_write(found, schema)
+        findings.error(found.path, _subject(found.path, found.message), hint, at_key=_is_about_key(found))
+
+
 def _report_header(found: Problem, findings: Findings) -> None:
     message, hint = _subject(found.path, found.message), found.hint
     if found.path == ("schema_version",) and found.keyword == "const":

@@ -57,7 +57,7 @@ async def run_sub(frame: Frame, run: Run, document: Document, inputs: JsonValue)
     """Run a sub-workflow and return its value: its result, else its outputs, else the outputs of its steps."""
     from checkpointflow.frontends.document.interpreter import run_document
 
-    inner = main_frame(document, frame.texts.of(document), run, inputs, frame.depth + 1)
+    inner = main_frame(document, frame.texts.of(document), run, inputs, frame.depth + 1, frame.trace)
     ended = await run_document(inner)
     if "result" in ended:
         return ended["result"]
