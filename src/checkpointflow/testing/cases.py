@@ -14,12 +14,11 @@ from checkpointflow.frontends.document.model import Document, Step
 from checkpointflow.frontends.document.strict_yaml import (
     MAX_BYTES,
     ReadSource,
-    SyntaxProblem,
-    as_yaml_error,
     decode,
     parse,
 )
 from checkpointflow.frontends.document.structure import check_tree
+from checkpointflow.frontends.document.yaml_problems import SyntaxProblem, as_yaml_error
 from checkpointflow.kernel.scope import last_name
 from checkpointflow.schemas import did_you_mean
 from checkpointflow.testing.beside import SCHEMA_VERSION, case_file_of, document_of, is_case_file

@@ -9,7 +9,7 @@ from functools import cached_property
 from itertools import pairwise
 from typing import cast
 
-from checkpointflow.frontends.document.flow import is_decided
+from checkpointflow.frontends.document.answers import Answers
 from checkpointflow.frontends.document.loader import Loaded
 from checkpointflow.frontends.document.model import ON_ERROR, Document, Path, Step
 from checkpointflow.frontends.document.specs import KINDS
@@ -86,27 +86,29 @@ def told(place: Place) -> str:
 
 
 def _places(document: Document) -> Iterator[Place]:
+    answers = Answers(document)
     for steps in document.all_lists():
         started = {target for step in steps for _, target in step.started()}
         following = dict(pairwise([step.id for step in steps if step.id not in started]))
         for step in steps:
             yield Place(step_id=step.id, way="step", target=None, path=(*step.path, "id"))
-            yield from _ways(step, following.get(step.id), is_started=step.id in started)
+            is_decided = answers.are_all_taken(step)
+            yield from _ways(step, following.get(step.id), is_decided=is_decided, is_started=step.id in started)
     if document.on_error is not None:
         yield Place(step_id=document.id, way="on_error", target=document.on_error, path=ON_ERROR)
 
 
-def _ways(step: Step, following: str | None, *, is_started: bool) -> Iterator[Place]:
+def _ways(step: Step, following: str | None, *, is_decided: bool, is_started: bool) -> Iterator[Place]:
     if step.when is not None:
         yield Place(step_id=step.id, way="if", target=following, path=(*step.path, "if"))
     idle = KINDS[step.kind].idle
     for path, target in step.jumps():
-        if path[0] not in idle and not (path == ("next",) and is_decided(step)):
+        if path[0] not in idle and not (path == ("next",) and is_decided):
             yield Place(step_id=step.id, way=_way(path), target=target, path=(*step.path, *path))
     instead = step.fields.get("on_timeout")
     if isinstance(instead, dict) and "next" not in instead:
         yield Place(step_id=step.id, way="on_timeout", target=step.next or following, path=(*step.path, "on_timeout"))
-    goes_on = step.kind not in ("end", "switch") and step.next is None and not is_decided(step)
+    goes_on = step.kind not in ("end", "switch") and step.next is None and not is_decided
     if goes_on and not is_started:
         yield Place(step_id=step.id, way="order", target=following, path=step.path)
 
