@@ -48,8 +48,10 @@ class Desk:
 
     def answer(self, wait, answer, *, exit_code):
         """Answer with the command that the wait offers, as an agent does that sees nothing else."""
-        (self.folder / "response.json").write_text(json.dumps(answer))
-        return self.cpf(*wait["resume"]["argv"][1:], exit_code=exit_code)
+        argv = wait["resume"]["argv"]
+        (file,) = (word.removeprefix("@") for word in argv if word.startswith("@"))
+        (self.folder / file).write_text(json.dumps(answer))
+        return self.cpf(*argv[1:], exit_code=exit_code)
 
 
 @pytest.fixture
