@@ -174,7 +174,7 @@ def value(chance: Chance) -> JsonValue:
 
 
 def change_bytes(text: str, chance: Chance, _texts: list[str]) -> Mutated:
-    data = bytearray(text, "utf-8")
+    data = bytearray(text.encode("utf-8", "surrogatepass"))
     for _ in range(chance.randint(1, 6)):
         at = chance.randrange(len(data) + 1)
         how = chance.randrange(4)
