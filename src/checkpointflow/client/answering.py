@@ -22,7 +22,7 @@ from checkpointflow.values import JsonObject, JsonValue
 from checkpointflow.views import RunView, status_of
 
 if TYPE_CHECKING:
-    from checkpointflow.frontends.document.model import Document
+    from checkpointflow.frontends.definition import Definition
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,18 +145,16 @@ class Answering:
         details = _answer_details(answers[-1] if answers else None)
         return RunNotWaitingError(f"run `{run_id}` is {status} and {about}", details=details, run_id=run_id)
 
-    def check_output(self, document: Document, wait: OpenWait, output: JsonValue) -> None:
+    def check_output(self, definition: Definition, wait: OpenWait, output: JsonValue) -> None:
         """Refuse an output that does not fit the schema of a step in doubt.
 
         Raises:
             EventPayloadError: it does not.
         """
-        every = [document, *document.library.values()]
-        named = [step for one in every for step in one.all_steps() if step.id == last_name(wait.key)]
-        schemas = [step.outputs for step in named if step.outputs is not None]
-        if len({id(schema) for schema in schemas}) == 1:
+        step = definition.step(wait.key)
+        if step is not None and step.output_schema is not None:
             fact = f"the output that `--output` gives does not fit the schema of step `{wait.key}`"
-            _refuse_misfit(output, schemas[0], fact, wait.run_id)
+            _refuse_misfit(output, step.output_schema, fact, wait.run_id)
 
     def _check_payload(self, wait: OpenWait, payload: JsonValue) -> None:
         asked = f"the input does not fit what `{wait.event_name}` asks for"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from checkpointflow import clock as clocks
 from checkpointflow.client.place import FOLLOW_SECONDS, Place
@@ -21,7 +21,6 @@ from checkpointflow.stores import open_store
 from checkpointflow.values import JsonObject
 from checkpointflow.views import (
     STATUSES,
-    Doubtful,
     Inspection,
     PathsOf,
     RunView,
@@ -34,6 +33,9 @@ from checkpointflow.views import (
     run_view,
     wait_view,
 )
+
+if TYPE_CHECKING:
+    from checkpointflow.frontends.definition import StepTraits
 
 R = TypeVar("R", bound="Reader")
 _SHORTEST_FRAGMENT = 4
@@ -215,24 +217,17 @@ class Reader:
         doubts = self._doubts(head, waits)
         return run_view(head, holder, waits=waits, value=value, warnings=noted, doubts=doubts, now=self._clock.now())
 
-    def _doubts(self, head: RunHead, waits: Iterable[OpenWait]) -> dict[StepKey, Doubtful]:
+    def _doubts(self, head: RunHead, waits: Iterable[OpenWait]) -> dict[StepKey, StepTraits]:
         """Return what the document says of steps in doubt; nothing of those that it cannot be asked about here."""
         keys = [wait.key for wait in waits if wait.kind == "in_doubt"]
         if not keys:
             return {}
-        from checkpointflow.frontends.document.definition import open_definition
-        from checkpointflow.frontends.document.keys import step_at
-
         try:
-            document = open_definition(self._store.definition(head.definition))
+            definition = self._place.definition(head)
         except CheckpointflowError:
             return {}
-        steps = {key: step_at(document, key) for key in keys}
-        return {
-            key: Doubtful(effect="once" if step.effect == "once" else "idempotent", output_schema=step.outputs)
-            for key, step in steps.items()
-            if step is not None
-        }
+        steps = {key: definition.step(key) for key in keys}
+        return {key: step for key, step in steps.items() if step is not None}
 
     def _short_view(self, head: RunHead) -> RunView:
         holder = None if head.is_settled else self._store.holder_of(head.run_id)

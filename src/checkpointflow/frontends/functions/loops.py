@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 
 class EventLoop:
@@ -77,7 +78,5 @@ def _tell(task: asyncio.Task[object], ended: Callable[[object, BaseException | N
 
 
 def _call_soon(loop: asyncio.AbstractEventLoop, action: Callable[[], object]) -> None:
-    try:
+    with suppress(RuntimeError):  # the loop has been closed, and with it what was on it
         loop.call_soon_threadsafe(action)
-    except RuntimeError:
-        pass  # the loop has been closed, and with it what was on it
