@@ -71,6 +71,9 @@ class Definition(Protocol):
     def digest(self) -> str:
         """The hash of what it means."""
 
+    def normal_input(self, run_input: JsonValue) -> JsonValue:
+        """Return an input in the form that `inputs` describes, where it may be given in another."""
+
     def workflow(self) -> Workflow:
         """Return the code that decides a run."""
 

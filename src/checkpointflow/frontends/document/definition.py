@@ -64,6 +64,10 @@ class Loaded:
         """The hash of its text and of the texts that it names."""
         return definition_hash(self.stored)
 
+    def normal_input(self, run_input: JsonValue) -> JsonValue:
+        """Return the input as it is."""
+        return run_input
+
     def workflow(self) -> Workflow:
         """Return what decides a run of the document."""
         from checkpointflow.frontends.document.interpreter import DocumentWorkflow
