@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from checkpointflow.client.answering import Answering, too_late
 from checkpointflow.client.changes import Changes
 from checkpointflow.client.driving import Driver, Undriven
-from checkpointflow.client.place import FOLLOW_SECONDS
+from checkpointflow.client.place import FOLLOW_SECONDS, Place
 from checkpointflow.client.reading import Reader
 from checkpointflow.client.revising import Reviser
 from checkpointflow.client.starting import Starter
@@ -65,8 +65,9 @@ class Client(Reader):
         interrupt: Interrupt | None = None,
         on_created: Callable[[str], None] | None = None,
         clock: Clock | None = None,
+        place: Place | None = None,
     ) -> None:
-        super().__init__(settings, clock=clock)
+        super().__init__(settings, clock=clock, place=place)
         observer = observer or (lambda _entries, _position: None)
         self._driver = Driver(
             place=self._place,
@@ -157,6 +158,33 @@ class Client(Reader):
         if delivery.outcome == "late":
             raise too_late(answered, self._drive(run) if follow else None)
         return Receipt(run=self._drive(run) if follow else self.get(run), driven=follow)
+
+    def advance(
+        self, run_id: str, responses: Mapping[str, JsonValue] | None = None, *, definition: Definition | None = None
+    ) -> RunView:
+        """Answer waits of a run, by their ids, keys or unique event names, and drive it; nobody else is followed.
+
+        The run is held first: either every response is accepted, or none and the run is as it was. One that has
+        settled is returned as it is. `definition` is its code, if that is at hand.
+
+        Raises:
+            RunHeldError: the run is being driven.
+            RunNotWaitingError, EventMismatchError, UsageError, EventPayloadError: as `resume`.
+        """
+        run = RunId(run_id)
+        if definition is not None:
+            self._place.known[definition.digest] = definition
+        if not responses and self._store.head(run).is_settled:
+            return self.get(run)
+        answers = self._answering.matched(run, responses or {})
+        hold = self._store.acquire(run, self._place.own(), at=self._clock.now())
+        try:
+            for wait, payload in answers:
+                self._answering.accept(wait, payload, None)
+        except BaseException:
+            self._driver.let_go(hold)
+            raise
+        return self._view(run, warnings=self._driver.go_on(hold))
 
     def send(
         self, run_id: str, *, event: str, payload: JsonValue, wait: str | None = None, event_id: str | None = None

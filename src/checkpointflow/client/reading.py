@@ -10,14 +10,13 @@ from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from checkpointflow import clock as clocks
-from checkpointflow.client.place import FOLLOW_SECONDS, Place
-from checkpointflow.clock import Clock, SystemClock
+from checkpointflow.client.place import FOLLOW_SECONDS, Place, place_of
+from checkpointflow.clock import Clock
 from checkpointflow.config import Settings
 from checkpointflow.errors import CheckpointflowError, RunNotFoundError, UsageError
 from checkpointflow.kernel import entries as e
 from checkpointflow.kernel.ids import RunId, StepKey
 from checkpointflow.kernel.store import OpenWait, RunHead, StoredStatus
-from checkpointflow.stores import open_store
 from checkpointflow.values import JsonObject
 from checkpointflow.views import (
     STATUSES,
@@ -44,15 +43,14 @@ _SHORTEST_FRAGMENT = 4
 class Reader:
     """The runs in the store of one state folder, as they stand; a context manager.
 
-    Every method may raise PersistenceError.
+    With a `place` it works there, beside whoever else does, and closing it closes that place for all. Every method may
+    raise PersistenceError.
     """
 
-    def __init__(self, settings: Settings, *, clock: Clock | None = None) -> None:
-        clock = clock or SystemClock()
-        store = open_store(settings.home, clock=clock, durability=settings.durability)
-        self._place = Place(settings=settings, store=store, clock=clock)
-        self._store = store
-        self._clock = clock
+    def __init__(self, settings: Settings, *, clock: Clock | None = None, place: Place | None = None) -> None:
+        self._place = place or place_of(settings, clock=clock)
+        self._store = self._place.store
+        self._clock = self._place.clock
 
     def __enter__(self: R) -> R:
         """Return the reader itself."""

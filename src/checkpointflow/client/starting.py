@@ -50,6 +50,7 @@ class Starter:
 
         checked = checked_input(definition, run_input)
         digest = definition.digest
+        self.place.known[digest] = definition
         if run_id is not None and self._is_attached(_chosen_id(run_id), digest, checked):
             return _chosen_id(run_id), None
         self._refuse_missing_secrets(definition)
