@@ -172,10 +172,14 @@ class Store(Protocol):
         *,
         holder: HolderId | None,
         definition: tuple[str, JsonObject] | None = None,
+        messages: Sequence[Message] = (),
+        over_moved: bool = False,
     ) -> Hold | None:
         """Begin a run's journal with these entries (the first is RunStarted) and, given one, store its definition.
 
-        With a holder the run is held from the start and the hold (epoch 1) returned.
+        With a holder the run is held from the start and the hold (epoch 1) returned. The `messages` become its inbox,
+        in their order and as they stand, but for the run and the numbers. With `over_moved` the run takes the place of
+        one with the same id that was moved away and that nobody alive holds; its epoch goes on.
 
         Raises:
             RunExistsError: there is a run with this id.
@@ -311,10 +315,17 @@ def stands_against(entries: Sequence[e.AnyEntry], release: bool, pending: Iterab
     """Return the pending messages that forbid a commit.
 
     Those are a cancel or decide message, always; an accepted answer, if the commit would close its wait or give
-    up the hold, so that no answer and no wake-up is lost.
+    up the hold, so that no answer and no wake-up is lost. Nothing forbids a move: the messages go with the run.
     """
+    if moves_away(entries):
+        return ()
     closing = {entry.wait_id for entry in entries if isinstance(entry, e.WaitClosed)}
     return tuple(message for message in pending if message.kind != "event" or release or message.wait_id in closing)
+
+
+def moves_away(entries: Sequence[e.AnyEntry]) -> bool:
+    """Tell whether entries end with the run gone elsewhere, so that nothing of it is taken up here any more."""
+    return bool(entries) and isinstance(entries[-1], e.RunMoved)
 
 
 def first_head(run_id: RunId, entry: e.RunStarted) -> RunHead:

@@ -20,6 +20,6 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     home = f"{__name__}.{_HOMES[name]}"
     if home not in sys.modules and (pytest := sys.modules.get("pytest")):
-        promises = (f"{__name__}.{part}_promises" for part in ("inbox", "driving"))
+        promises = (f"{__name__}.{part}_promises" for part in ("inbox", "driving", "moving"))
         pytest.register_assert_rewrite(home, *promises)  # so that broken promises show values
     return getattr(import_module(home), name)

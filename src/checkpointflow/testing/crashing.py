@@ -52,9 +52,15 @@ class CrashingStore:
         *,
         holder: HolderId | None,
         definition: tuple[str, JsonObject] | None = None,
+        messages: Sequence[Message] = (),
+        over_moved: bool = False,
     ) -> Hold | None:
         """See Store."""
-        return self._write(lambda: self._store.create(run_id, entries, holder=holder, definition=definition))
+        return self._write(
+            lambda: self._store.create(
+                run_id, entries, holder=holder, definition=definition, messages=messages, over_moved=over_moved
+            )
+        )
 
     def acquire(self, run_id: RunId, holder: HolderId, *, at: datetime) -> Hold:
         """See Store."""

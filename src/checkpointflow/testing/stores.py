@@ -23,11 +23,12 @@ from checkpointflow.kernel.store import Hold, Store, advance, first_head
 from checkpointflow.testing import samples as s
 from checkpointflow.testing.driving_promises import DrivingPromises
 from checkpointflow.testing.inbox_promises import InboxPromises, became
+from checkpointflow.testing.moving_promises import MovingPromises
 from checkpointflow.testing.samples import RUN
 from checkpointflow.values import JsonValue
 
 
-class StoreContract(InboxPromises, DrivingPromises):
+class StoreContract(InboxPromises, DrivingPromises, MovingPromises):
     """Subclass it as `class TestMine(StoreContract)`, override `make_store`, `second` and `kill`, and run pytest.
 
     `make_store` is a fixture that returns a function without arguments, which opens a fresh, empty store.
