@@ -15,7 +15,7 @@ from reference_pages.session import ROOT, Session, session
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "Write": ("init", "guide", "validate", "schema", "flows", "plan"),
     "Run": ("run", "resume", "send", "cancel", "retry", "decide", "fork", "tick", "worker"),
-    "Look": ("waits", "runs", "status", "inspect", "logs"),
+    "Look": ("waits", "runs", "status", "graph", "inspect", "logs"),
     "Keep house": ("delete", "doctor", "completion"),
 }
 TEXTS: Mapping[str, str] = {
@@ -129,9 +129,11 @@ def _run(here: Session) -> dict[str, str]:
 
 def _looked(here: Session) -> dict[str, str]:
     printed = here.say("logs", "--run-id", "page-1", "plan")
+    drawn = here.say("graph", "--run-id", "page-1", "--format", "text")
     return {
         "runs": here.say("runs", "--limit", "2").block(),
         "inspect": here.say("inspect", "--run-id", "page-1").block("result.entries"),
+        "graph": drawn.command() + "\n" + fence("text", drawn.text),
         "logs": printed.command() + "\n" + fence("text", printed.text),
     }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from checkpointflow.cli.door import COMMANDS
@@ -17,6 +19,10 @@ NEEDS = {
     "init": (),
     "validate": ("-f", "gate.yaml"),
     "schema": (),
+    "fork": (*NOBODY, "--at", "s"),
+    "tick": (),
+    "worker": (),
+    "graph": ("-f", "gate.yaml"),
     "plan": ("-f", "gate.yaml"),
     "run": ("-f", "gate.yaml"),
     "resume": NOBODY,
@@ -59,8 +65,17 @@ ODD_WORDS = [
     *[("run", *NEEDS["run"], "--inline-wait", bad) for bad in ("", "x", "-1", "nan", "inf", "1e9")],
     *[("run", *NEEDS["run"], "-o", bad) for bad in ("", "xml", "JSON")],
     *[("run", *NEEDS["run"], "--actor", bad) for bad in ("", "a\x1bb")],
-    *[("run", *NEEDS["run"], later) for later in ("--dry-run", "--with=x", "--detach=yes")],
+    *[("run", *NEEDS["run"], later) for later in ("--dry-run", "--with=x", "--detach=yes", "--rerun=x")],
     ("resume", *NOBODY, "--input", "{}"),
+    *[(name, *NOBODY, "--dry-run") for name in ("resume", "retry")],
+    *[(name, *NOBODY, "--with", bad) for name in ("resume", "retry", "fork") for bad in ("", "missing.yaml")],
+    *[(name, *NOBODY, "--rerun", "") for name in ("resume", "retry")],
+    ("resume", *NOBODY, "--rerun", "step", "--event", "go"),
+    ("fork", *NOBODY),
+    ("fork", *NOBODY, "--at", ""),
+    ("fork", *NOBODY, "--at", "step", "--new-run-id", ""),
+    *[(name, option, bad) for name in ("tick", "worker") for option, bad in (("--pool", ""), ("--drain-seconds", "x"))],
+    *[("worker", "--concurrency", bad) for bad in ("0", "-1", "x", "")],
     ("resume", *NOBODY, "--event-id", "e"),
     *[("resume", *NOBODY, "--event", bad) for bad in ("", "\t", "a\x07")],
     *[("resume", *NOBODY, "--event", "go", "--input", bad) for bad in ("{", "@missing", LONG)],
@@ -86,7 +101,7 @@ ODD_WORDS = [
     *[("flows", "--detail", bad) for bad in ("", "nothing", "a\nb")],
     *[("guide", "--topic", bad) for bad in ("", "loops")],
     *[("completion", bad) for bad in ("", "tcsh")],
-    *[(later,) for later in ("graph", "fork", "tick", "worker", "gc", "gui", "__complete__")],
+    *[(later,) for later in ("gc", "gui", "__complete__")],
     *[(later,) for later in ("export", "import", "verify", "test", "help", "RUN", "")],
     ("--bogus",),
     ("--version", "x"),
@@ -160,3 +175,11 @@ def test_a_process_started_with_bytes_that_are_no_text_answers_too(cpf: Program)
     stdout, stderr = process.communicate(timeout=60)
     assert (process.returncode, stderr) == (10, b"")
     assert b'"ERR_USAGE"' in stdout
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="needs a file without end")
+def test_input_without_end_is_not_read_to_its_end(cpf: Program) -> None:
+    cpf.write("gate.yaml", GATE)
+    envelope = cpf.here("run", "-f", "gate.yaml", "--input", "@/dev/zero").envelope
+    assert envelope["error"]["message"] == "`--input` is larger than 64 MiB"
+    assert (envelope["exit_code"], cpf.home.exists()) == (10, False)

@@ -52,6 +52,16 @@ def test_a_signal_pauses_the_run_and_resume_goes_on_where_it_was(cpf: Program, n
     assert (cpf.cwd / "marks").read_text() == "x\n"
 
 
+def test_pressing_ctrl_c_again_and_again_changes_nothing(cpf: Program) -> None:
+    cpf.write("slow.yaml", SLOW)
+    process = started(cpf, "run", "-f", "slow.yaml")
+    while process.poll() is None:
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)
+    paused = ended(process)
+    assert (paused["exit_code"], paused["status"]) == (130, "paused")
+
+
 def test_resume_is_paused_as_run_is(cpf: Program) -> None:
     cpf.write("slow.yaml", SLOW)
     process = started(cpf, "run", "-f", "slow.yaml")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -118,8 +120,25 @@ def test_ctrl_c_outside_of_a_drive_is_an_envelope(cpf: Program, monkeypatch: pyt
         raise KeyboardInterrupt
 
     monkeypatch.setattr(doors, "perform", interrupted)
-    envelope = cpf.here("runs").envelope
+    heard = signal.getsignal(signal.SIGINT)
+    try:
+        envelope = cpf.here("runs").envelope
+        assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN  # once more, and there would be no envelope
+    finally:
+        signal.signal(signal.SIGINT, heard)
     assert (envelope["exit_code"], envelope["ok"]) == (130, False)
+
+
+def test_ctrl_c_while_an_answer_is_read_slowly_ends_it(cpf: Program) -> None:
+    cpf.write("large.json", json.dumps({"n": 1, "x": "x" * 1_000_000}))
+    cpf.write("gate.yaml", GATE)
+    run_id = cpf.here("run", "-f", "gate.yaml", "--input", "@large.json").envelope["run_id"]
+    process = cpf.start("inspect", "--run-id", run_id)
+    assert process.stdout is not None
+    assert process.stdout.read(1) == b"{"
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert (process.returncode, stderr) == (130, b"")
 
 
 @pytest.mark.parametrize("content", [b"", b"not a database at all, but long enough to be looked at" * 99])

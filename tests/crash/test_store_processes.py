@@ -116,7 +116,8 @@ def test_a_process_killed_at_any_instant_leaves_the_last_commit_whole(base: Path
         assert child.stdout
         acknowledged = [int(child.stdout.readline()) for _ in range(chance.randrange(1, 30))][-1]
         child.kill()
-        rest, _ = child.communicate(timeout=60)
+        rest = child.stdout.read()  # `communicate` would lose what was read ahead with the lines before
+        child.communicate(timeout=60)
         acknowledged = max([acknowledged, *(int(line) for line in rest.splitlines(keepends=True) if "\n" in line)])
         after = open_store(place, clock=SystemClock())
         length = after.head(s.RUN).length

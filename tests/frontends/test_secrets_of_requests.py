@@ -162,6 +162,24 @@ def test_an_error_shows_no_part_of_a_secret(server: LocalServer, tmp_path: Path,
     assert held.leaks() == []
 
 
+def test_no_part_of_a_secret_is_left_where_a_long_answer_is_cut_off(server: LocalServer, tmp_path: Path) -> None:
+    secret = "0123456789" * 100
+    server.answers["/"] = Reply(status=400, body=f"{secret}.".encode() * 8400)
+    held = Held(tmp_path, f"url: '{server.url}/', {ASKED}", token=secret).drive()
+    (stdout,) = (tmp_path / "runs").rglob("stdout/*.txt")
+    assert stdout.read_text().endswith("***.***")
+    assert "0123456" not in stdout.read_text() + repr(held.journal)
+
+
+def test_a_header_is_read_as_utf_8_so_that_a_secret_in_it_is_known(server: LocalServer, tmp_path: Path) -> None:
+    raw = f"HTTP/1.1 400 No\r\nX-Request-Id: {TOKEN}\r\nContent-Length: 0\r\n\r\n"
+    server.answers["/"] = Reply(raw=raw.encode())
+    held = Held(tmp_path, f"url: '{server.url}/', query: {{t: '${{secrets.token}}'}}").drive()
+    details = held.error["details"]
+    assert isinstance(details, dict)
+    assert details["headers"] == {"x-request-id": "***"}
+
+
 def test_a_secret_in_a_path_is_not_shown_when_nobody_answers(tmp_path: Path) -> None:
     with local_server() as gone:
         url = gone.url

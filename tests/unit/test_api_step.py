@@ -5,6 +5,7 @@ import json
 import os
 import socket
 import threading
+import tracemalloc
 import zlib
 from collections.abc import Callable
 from dataclasses import replace
@@ -220,8 +221,9 @@ def test_a_json_object_is_the_output_and_anything_else_the_body(server, perform,
         ("deflate", zlib.compress(b'{"a": 1}')),
         ("deflate", zlib.compress(b'{"a": 1}')[2:-4]),
         ("gzip, deflate", zlib.compress(gzip.compress(b'{"a": 1}'))),
+        ("identity, GZIP", gzip.compress(b'{"a":') + gzip.compress(b" 1}") + bytes(20)),
     ],
-    ids=["gzip", "x-gzip", "deflate", "deflate without a head", "twice"],
+    ids=["gzip", "x-gzip", "deflate", "deflate without a head", "twice", "several parts and filling"],
 )
 def test_compressed_answers_are_decoded(server, perform, stdout, encoding, data):
     server.answers["/"] = Reply(body=data, headers={"Content-Encoding": encoding})
@@ -230,7 +232,9 @@ def test_compressed_answers_are_decoded(server, perform, stdout, encoding, data)
     assert server.seen[0].headers["accept-encoding"] == "gzip, deflate"
 
 
-@pytest.mark.parametrize(("encoding", "data"), [("br", b"\x0b\x02\x80{}\x03"), ("gzip", b"no gzip")])
+@pytest.mark.parametrize(
+    ("encoding", "data"), [("br", b"\x0b\x02\x80{}\x03"), ("gzip", b"no gzip"), ("gzip,gzip,gzip,gzip,gzip,gzip", b"")]
+)
 def test_an_answer_that_cannot_be_decoded_fails_the_step(server, perform, encoding, data):
     server.answers["/"] = Reply(body=data, headers={"Content-Encoding": encoding})
     error = failure(perform, server.url, error=StepOutputError)
@@ -266,6 +270,26 @@ def test_a_small_answer_that_unpacks_to_much_is_bounded_too(server, perform, std
     server.answers["/"] = Reply(body=gzip.compress(bytes(200_000_000)), headers={"Content-Encoding": "gzip"})
     failure(perform, server.url, error=StepOutputError)
     assert stdout.stat().st_size == 8388608
+
+
+@pytest.mark.parametrize("packed", ["gzip", "gzip, gzip", "gzip, gzip, gzip"])
+def test_what_unpacks_to_a_gigabyte_takes_no_such_memory(server, perform, packed):
+    body = gzip.compress(bytes(1 << 20)) * 1024
+    for _ in packed.split(",")[1:]:
+        body = gzip.compress(body)
+    server.answers["/"] = Reply(body=body, headers={"Content-Encoding": packed})
+    tracemalloc.start()
+    failure(perform, server.url, error=StepOutputError)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 64 << 20
+
+
+@pytest.mark.parametrize("charset", ["punycode", "idna", "unicode_escape", "rot13", "zlib", "no-such"])
+def test_what_is_no_charset_is_read_as_utf_8(server, perform, charset):
+    headers = {"Content-Type": f"text/plain; charset={charset}"}
+    server.answers["/"] = Reply(body=b"\\u0041 \xc3\xbc-" + b"z" * 3_000_000, headers=headers)
+    assert perform(server.url).output["body"].startswith("\\u0041 ü-z")
 
 
 def test_an_answer_without_end_is_cut_off(server, perform):
@@ -384,14 +408,28 @@ def test_the_next_address_is_tried_when_one_does_not_answer(server, perform):
         Reply(raw=b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabc"),
         Reply(raw=b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nabc"),
         Reply(raw=b"HTTP/1.1 200 OK\r\n" + b"".join(b"X-%d: a\r\n" % n for n in range(200)) + b"\r\n"),
+        Reply(raw=b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + gzip.compress(b"abc")[:-1]),
+        Reply(raw=b"HTTP/1.1 200 OK\r\nContent-Encoding: deflate\r\n\r\n" + zlib.compress(b"abc" * 99)[2:-9]),
+        Reply(raw=b"HTTP/1.1 103 Early\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"),
     ],
-    ids=["closed", "reset", "garbage", "short", "short reset", "short chunk", "bad chunk", "too many"],
+    ids=[
+        *("closed", "reset", "garbage", "short", "short reset", "short chunk", "bad chunk", "too many"),
+        *("short gzip", "short deflate", "not final"),
+    ],
 )
 def test_an_answer_that_breaks_off_is_an_outcome_that_nobody_saw(server, perform, reply):
     server.answers["/"] = reply
     with pytest.raises(OutcomeLost):
         perform(server.url, method="POST", body={"a": 1})
     assert len(server.seen) == 1
+
+
+@pytest.mark.parametrize("line", [b"this is no HTTP ", b"HTTP/9.", b"HTTP/1.1 abc "])
+def test_what_is_no_http_is_not_repeated(server, perform, line):
+    server.answers["/"] = Reply(raw=line + b"x" * 60_000 + b"\r\n\r\n")
+    with pytest.raises(OutcomeLost) as caught:
+        perform(server.url)
+    assert str(caught.value).endswith("did not answer: what came is not HTTP")
 
 
 def test_a_failing_status_counts_even_when_its_body_breaks_off(server, perform):

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import subprocess
+import traceback
 from itertools import pairwise
-from urllib.parse import quote
+from shutil import which
+from urllib.parse import quote, quote_plus
 
 import pytest
 from hypothesis import given
@@ -66,14 +71,59 @@ def test_an_endless_overlap_takes_no_memory() -> None:
     assert len(stream._held) < 6
 
 
-@pytest.mark.parametrize("secret", ['say "hi"\\', "zwei\nzeilen", "Schlüssel", "a/b?c=d e"])
-def test_a_secret_is_known_in_the_forms_that_we_give_it_ourselves(secret: str) -> None:
+ODD = ['say "hi"\\', "zwei\nzeilen", "Schlüssel", "a/b?c=d e", 'it\'s "so"\\', "that's all\x1b", "\u2028\U0001f600 <&>"]
+
+
+def on_the_web(text: str) -> list[str]:
+    """As JSON and addresses are written by other libraries."""
+    written = json.dumps(text)[1:-1]
+    return [
+        written.replace("/", "\\/"),
+        written.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"),
+        quote(text, safe="!'()*~"),  # encodeURIComponent
+        re.sub("%..", lambda found: found.group().lower(), quote(text, safe="")),
+        quote_plus(text),
+    ]
+
+
+def shown_by_python(text: str) -> list[str]:
+    quoted = [repr(one)[1:-1] for one in (text, f'{text}"', f"{text}'", f"{text}'\"")]
+    return [*quoted, ascii(text)[1:-1], repr(text.encode())[2:-1]]
+
+
+@pytest.mark.parametrize("secret", ODD)
+def test_a_secret_is_known_as_json_addresses_python_and_shells_write_it(secret: str) -> None:
     hidden = Hidden({"s": secret})
-    for form in (secret, json.dumps(secret), json.dumps(secret, ensure_ascii=False), quote(secret, safe="")):
-        assert hidden.text(f"<{form}>").strip('<">') == "***"
+    ours = [secret, json.dumps(secret), json.dumps(secret, ensure_ascii=False), quote(secret, safe="")]
+    for form in (*ours, *on_the_web(secret), *shown_by_python(secret)):
+        assert re.sub(r"\\?[<\"'>]", "", hidden.text(f"<{form}>")) == "***"
     assert hidden.names_in({"deep": [f"x{secret}y"]}) == ["s"]
     assert hidden.names_in({f"key {secret}": 1}) == ["s"]
     assert hidden.names_in({"deep": ["nothing"]}) == []
+
+
+@pytest.mark.parametrize("secret", ODD)
+def test_a_traceback_shows_no_secret_however_deep_it_is_in_groups(secret: str) -> None:
+    error: Exception = KeyError(secret)
+    for _ in range(9):
+        error = ExceptionGroup("several", [ValueError(secret), error])
+    shown = Hidden({"s": secret}).text("".join(traceback.format_exception(error)))
+    assert shown.count("***") >= 9
+    assert not any(secret[at : at + 5] in shown for at in range(len(secret) - 4))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs sh")
+@pytest.mark.parametrize("shell", [shell for shell in ("sh", "bash", "dash") if which(shell)])
+@pytest.mark.parametrize("secret", ["it's so", 'say "hi" & go', "zwei\nzeilen 'so'"])
+def test_a_shell_that_shows_what_it_does_shows_no_secret(shell: str, secret: str) -> None:
+    command = [shell, "-c", 'set -x; : "$TOKEN" "Bearer $TOKEN"']
+    shown = subprocess.run(command, env={"TOKEN": secret}, capture_output=True, text=True, check=True).stderr
+    assert Hidden({"s": secret}).text(shown).count("***") == 2
+
+
+def test_blanks_around_a_secret_do_not_matter() -> None:
+    assert Hidden({"s": " with blanks\n"}).text("<with blanks>") == "<***>"
+    assert Hidden({"s": "\n" * 6}).text("<\n\n>") == "<\n\n>"
 
 
 def test_values_are_masked_in_texts_names_and_numbers() -> None:

@@ -127,6 +127,21 @@ def f():
     assert place.stderr.read_text() == "err\n"
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.parametrize("ending", ["return pid == 0", "assert pid"])
+def test_a_fork_that_comes_back_from_the_function_too_has_nothing_to_say(place: Place, ending: str) -> None:
+    source = f"import os\ndef f():\n    pid = os.fork()\n    pid and os.waitpid(pid, 0)\n    {ending}\n"
+    assert place.call(source=source).output in (False, None)
+
+
+@pytest.mark.parametrize("module", ["json", "io", "traceback"])
+def test_a_module_of_the_author_s_wins_over_one_of_python_s_that_is_loaded_already(place: Place, module: str) -> None:
+    (place.document / f"{module}.py").write_text("def mine(): return 'mine'")
+    (place.cwd / "textwrap").mkdir()  # a mere folder is no module
+    assert place.call(f"{module}:mine").output == "mine"
+    assert place.call("textwrap:dedent", {"text": "  a"}).output == "a"
+
+
 def test_what_a_function_leaves_running_neither_holds_it_up_nor_hears_of_the_result(place: Place) -> None:
     source = """
 import os, subprocess, sys
@@ -211,6 +226,7 @@ def test_a_long_message_is_cut(place: Place) -> None:
         ("loop", "is nested more than 200 levels deep"),
         ("10 ** 5000", "Exceeds the limit"),
         ("'\\ud800'", "half of a surrogate pair"),
+        ("type('D', (dict,), {'items': lambda self: 1 / 0})(a=1)", "division by zero"),
     ],
 )
 def test_a_result_that_is_no_json_is_refused_naming_where(place: Place, value: str, where: str) -> None:
@@ -275,8 +291,8 @@ def test_a_process_without_an_interpreter_cannot_call(place: Place, monkeypatch:
 # -- secrets ---------------------------------------------------------------------------------------
 
 
-def secret_call(place: Place, source: str) -> StepResult:
-    place.settings.environment["TOKEN"] = "open-sesame"  # type: ignore[index]
+def secret_call(place: Place, source: str, secret: str = "open-sesame") -> StepResult:
+    place.settings.environment["TOKEN"] = secret  # type: ignore[index]
     (place.document / "mod.py").write_text(source)
     arguments = {"call": "mod:f", "args": {"t": "${secrets.token}", "look_alike": "${secrets.token}"}}
     mark = {"at": ["args", "t"], "offset": 0, "name": "token"}
@@ -321,11 +337,21 @@ def test_no_half_of_a_secret_is_left_where_texts_are_cut(place: Place, before: i
     source = f"def f(t, look_alike): raise ValueError('x' * {before} + t + 'y' * 70_000)"
     with pytest.raises(StepFailedError) as caught:
         secret_call(place, source)
-    trace = Path(str(caught.value.details["traceback_path"])).read_text()
+    trace = Path(str(caught.value.details["traceback_path"])).read_text().replace(str(place.document), "")
     assert not [part for part in ("open", "same", "esame") if part in caught.value.message + trace]
     with pytest.raises(StepOutputError) as refused:
         secret_call(place, f"def f(t, look_alike): return {{'x' * {before} + t: {{1}}}}")
     assert not [part for part in ("open", "same", "esame") if part in refused.value.message]
+
+
+def test_no_half_of_a_secret_is_left_where_masking_made_a_huge_text_short(place: Place) -> None:
+    secret = "0123456789" * 200
+    with pytest.raises(StepFailedError) as caught:
+        secret_call(place, "def f(t, look_alike): raise ValueError((t + '.') * 600)", secret)
+    trace = Path(str(caught.value.details["traceback_path"])).read_text()
+    assert "0123456" not in caught.value.message + trace
+    assert trace.endswith("ValueError: (its text is too long to be shown here)\n")
+    assert caught.value.message.endswith("***.***")
 
 
 def test_an_exception_with_half_of_a_surrogate_pair_is_told(place: Place) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import traceback
+from contextlib import nullcontext
 from io import FileIO
 from pathlib import Path
 from typing import Any
@@ -140,6 +141,14 @@ def test_a_secret_that_is_printed_piece_by_piece_is_masked(place: Place) -> None
     assert place.printed[0] == "***."
 
 
+def test_a_secret_that_is_one_of_our_words_changes_none_of_them(place: Place) -> None:
+    place.settings.environment["TOKEN"] = "exit_code"  # type: ignore[index]
+    assert place.perform(AT, command='echo "$T"', **ENV).details == {"exit_code": 0, "stdout": "***\n"}
+    with pytest.raises(StepFailedError) as caught:
+        place.perform(AT, command="exit 3", **ENV)
+    assert caught.value.details["exit_code"] == 3
+
+
 def test_a_call_without_secrets_writes_straight_to_its_files(place: Place) -> None:
     place.perform(command=f"echo {SECRET}; test -f /dev/stdout && echo a file")
     assert place.printed[0] == f"{SECRET}\na file\n"
@@ -179,8 +188,20 @@ def test_partial_output_of_a_stopped_call_is_masked_and_kept(place: Place) -> No
     os.mkfifo(told)
     threading.Thread(target=lambda: (told.read_text(), stop.ask("stopped"))).start()
     with pytest.raises(EffectStopped):
-        place.perform(AT, command='echo "a $T"; printf open-s; echo > told; sleep 600', stop=stop, **ENV)
-    assert place.printed[0] == "a ***\nopen-s"
+        place.perform(AT, command='echo "a $T"; printf open-; echo > told; sleep 600', stop=stop, **ENV)
+    assert place.printed[0] == "a ***\nopen-"
+
+
+def test_no_half_of_a_secret_is_left_where_a_command_was_ended_while_it_printed(place: Place) -> None:
+    half = "s3cr3t-of-many-characters"
+    place.settings.environment["TOKEN"] = f"{half}-and-more"  # type: ignore[index]
+    for ending in ("kill -9 $$", "sleep 600 & echo $! > pid"):
+        with pytest.raises(StepFailedError) if "kill" in ending else nullcontext():
+            place.perform(AT, command=f"printf 'x{half}'; {ending}", **ENV)
+        assert place.printed[0] == "x***"
+    os.kill(int((place.cwd / "pid").read_text()), 9)
+    place.perform(AT, command=f"printf 'x{half}'", **ENV)
+    assert place.printed[0] == f"x{half}"
 
 
 def test_what_is_left_running_does_not_hold_the_step_up(place: Place) -> None:
@@ -197,7 +218,7 @@ def test_all_that_a_command_has_printed_when_it_ends_is_in_the_file_whoever_stil
         left_behind.write(b"a secret b" * 1000 + b"sec")
         pump._ring.close()  # the command has ended before anything was read
         pump.start()
-        assert pump.finish() is None
+        assert pump.finish(is_cut=False) is None
     assert (tmp_path / "out").read_bytes() == b"a *** b" * 1000 + b"sec"
 
 
@@ -244,7 +265,7 @@ def test_a_file_that_takes_no_more_is_reported_and_the_command_is_not_held_up() 
     pump._thread.join()
     with command, pytest.raises(BrokenPipeError):
         command.write(b"x" * 100)
-    error = pump.finish()
+    error = pump.finish(is_cut=False)
     assert isinstance(error, OSError)
     assert error.strerror == "No space left on device"
 
@@ -273,17 +294,22 @@ def test_what_cannot_be_kept_secret_counts_as_missing(tmp_path: Path) -> None:
     (tmp_path / "nul").write_bytes(b"sec\0ret")
     (tmp_path / "large").write_bytes("ä".encode() * 40_000)
     (tmp_path / "empty").write_bytes(b"\n")
-    environment = {"EMPTY": "", "SHORT": "12345", "HALF": "secret\udc80"}
+    os.mkfifo(tmp_path / "pipe")
+    environment = {"EMPTY": "", "SHORT": "12345", "BLANK": "12345    \n", "HALF": "secret\udc80"}
     assert reason({"env": "NONE"}, environment, tmp_path) == "the variable `NONE` is not set"
     assert reason({"env": "EMPTY"}, environment, tmp_path) == "the variable `EMPTY` is empty"
     assert reason({"env": "SHORT"}, environment, tmp_path) == (
         "the variable `SHORT` holds fewer than 6 characters, too few to be kept out of outputs"
     )
+    assert "fewer than 6 characters" in reason({"env": "BLANK"}, environment, tmp_path)
     assert reason({"env": "HALF"}, environment, tmp_path) == "the variable `HALF` holds no text in UTF-8"
     assert reason({"file": "none"}, environment, tmp_path) == (
         "the file `none` cannot be read: no such file or directory"
     )
     assert reason({"file": "."}, environment, tmp_path) == "the file `.` cannot be read: is a directory"
+    assert reason({"file": "pipe"}, environment, tmp_path) == (
+        "the file `pipe` is no regular file, which could be read each time"
+    )
     assert reason({"file": "empty"}, environment, tmp_path) == "the file `empty` is empty"
     assert reason({"file": "bytes"}, environment, tmp_path) == "the file `bytes` holds no text in UTF-8"
     for name in ("nul", "large"):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from checkpointflow.views import RunView
 
 COMMANDS = (
-    "init", "guide", "validate", "schema", "flows", "plan", "run", "resume", "send", "waits", "runs", "status",
+    "init", "guide", "validate", "schema", "graph", "flows", "plan", "run", "resume", "send", "waits", "runs", "status",
     "inspect", "logs", "cancel", "retry", "decide", "fork", "tick", "worker", "delete", "doctor", "completion",
 )  # fmt: skip
 
@@ -41,6 +43,7 @@ def main(argv: list[str]) -> int:
 
 def leave(argv: list[str]) -> int:
     """Print the answer to a Ctrl-C that came too early or too late for everything else; return its exit code."""
+    _hear_no_more()
     door = Door(argv)
     door.command = next(iter(word for word in argv if word in COMMANDS), "")
     envelope = refusals.interrupted(door)
@@ -55,18 +58,28 @@ def _answer(door: Door) -> Envelope:
             door.trace()
             return refusals.refusal(error, door)
         except KeyboardInterrupt:
+            _hear_no_more()
             door.trace()
             return refusals.interrupted(door)
     finally:
         door.close()
 
 
-def _put(door: Door, envelope: Envelope, text: str) -> int:
-    if not door.quiet and streams.talks_to_terminal():
-        from checkpointflow.cli.summary import told
+def _hear_no_more() -> None:
+    """Have a second Ctrl-C not keep back the answer to the first."""
+    with suppress(ValueError):  # another thread than the main one hears none anyway
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
-        streams.say(told(envelope, door))
-    return streams.put(text) or envelope.exit_code
+
+def _put(door: Door, envelope: Envelope, text: str) -> int:
+    try:
+        if not door.quiet and streams.talks_to_terminal():
+            from checkpointflow.cli.summary import told
+
+            streams.say(told(envelope, door))
+        return streams.put(text) or envelope.exit_code
+    except KeyboardInterrupt:
+        return refusals.interrupted(door).exit_code  # whoever reads has had enough of it
 
 
 def perform(door: Door) -> Envelope:

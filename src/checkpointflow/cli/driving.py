@@ -118,4 +118,5 @@ def _pausing(interrupt: Interrupt, door: Door) -> Iterator[None]:
         yield
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            # what is left is to say how it stands, and whoever presses Ctrl-C once more wants to read that too
+            signal.signal(number, signal.SIG_IGN if interrupt.is_asked else handler)

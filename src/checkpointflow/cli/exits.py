@@ -77,6 +77,7 @@ POSSIBLE: Mapping[str, frozenset[int]] = {
     "guide": ALWAYS,
     "validate": _DOCUMENT,
     "schema": ALWAYS,
+    "graph": _DOCUMENT,
     "flows": _DOCUMENT,
     "plan": _DOCUMENT,
     "run": _DRIVING,

@@ -5,9 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from checkpointflow.errors import FileMissingError, InputError, UsageError
 from checkpointflow.values import JsonValue, checked, dump, load
+
+_LARGEST = 64 * 1024 * 1024
 
 
 def input_of(text: str | None, fields: Sequence[tuple[str, str]], cwd: str) -> JsonValue:
@@ -38,15 +41,24 @@ def json_of(text: str, option: str, cwd: str) -> JsonValue:
 
 def _source(text: str, option: str, cwd: str) -> str | bytes:
     if text == "-":
-        return b"" if sys.stdin is None else sys.stdin.buffer.read()
+        return b"" if sys.stdin is None else _bounded(sys.stdin.buffer, option)
     if not text.startswith("@"):
         return text
     try:
-        return (Path(cwd) / text[1:]).read_bytes()
+        with (Path(cwd) / text[1:]).open("rb") as file:
+            return _bounded(file, option)
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
         message = f"`{text[1:]}`, which `{option}` names, cannot be read: {reason}"
         raise FileMissingError(message, hint="`@FILE` is looked up from the working directory") from None
+
+
+def _bounded(file: BinaryIO, option: str) -> bytes:
+    data = file.read(_LARGEST + 1)
+    if len(data) > _LARGEST:
+        message = f"`{option}` is larger than {_LARGEST // 1024**2} MiB"
+        raise InputError(message, hint="put large data into a file, and give its name")
+    return data
 
 
 def _checked(source: str | bytes, option: str) -> JsonValue:

@@ -43,11 +43,12 @@ def edited(args: Namespace, door: Door) -> Loaded | None:
     return None if args.edited is None else documents.load(door, args.edited)
 
 
-def revised(args: Namespace, door: Door, *, reason: str | None = None) -> Envelope:
-    """Have a run go on otherwise and drive it; or, in a dry run, only show what that would change."""
+def revised(args: Namespace, door: Door, *, failed: bool, reason: str | None = None) -> Envelope:
+    """Have a run that has `failed`, or has not, go on otherwise, and drive it; a dry run only shows the changes."""
     loaded = edited(args, door)
     with driving(door, args) as drive:
         run_id = door.find(args.run_id)
+        drive.client.refuse_unless(run_id, failed=failed)
         if args.dry_run:
             return _shown(door, drive.client.rehearse(run_id, loaded=loaded, rerun=args.rerun))
         view, changes = drive.client.revise(

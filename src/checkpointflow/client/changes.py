@@ -47,30 +47,38 @@ class Changes:
 
 
 def changes_of(state: RunState, found: Revised, rehearsal: Rehearsal, before: Meanings, after: Meanings) -> Changes:
-    """Return what a revision changes: `state` is the run as it is, `rehearsal` how its workflow would go on.
-
-    What the rehearsal could not reach, since something new comes first, is compared by the texts of both documents.
-    """
+    """Return what a revision changes: `state` is the run as it is, `rehearsal` how its workflow would go on."""
     voided = [key for key in _voided(found) if _is_shown(state.records.get(key))]
-    unused = [key for key in rehearsal.unused if key not in voided]
-    gone = [key for key in unused if rehearsal.is_settled or last_name(key) not in after]
-    later = [key for key in unused if key not in gone]
     fresh = [key for key in rehearsal.fresh if key not in voided]
-    unlike = [key for key in later if not before.agrees(after, last_name(key))]
+    later = _behind(rehearsal, after)
+    changed = changed_of(rehearsal, before, after)
+    unlike = {one.step_key for one in changed}
     return Changes(
         reused=tuple(key for key in rehearsal.used if not _is_open(state.records.get(key))),
         rerun=tuple(key for key in voided if last_name(key) in after),
         new=tuple(dict.fromkeys([*fresh, *(one for one in after.ids() if one not in before)])),
-        gone=(*(key for key in voided if last_name(key) not in after), *gone),
+        gone=(
+            *(key for key in voided if last_name(key) not in after),
+            *(key for key in rehearsal.unused if key not in voided and key not in later),
+        ),
         later=tuple(key for key in later if key not in unlike),
-        changed=(*changed_of(rehearsal), *map(_reworded, unlike)),
+        changed=changed,
         error=None if rehearsal.error is None else str(rehearsal.error),
     )
 
 
-def changed_of(rehearsal: Rehearsal) -> tuple[Changed, ...]:
-    """Return the steps of which a rehearsal found that they mean something else now."""
-    return tuple(_changed(one) for one in rehearsal.changed)
+def changed_of(rehearsal: Rehearsal, before: Meanings, after: Meanings) -> tuple[Changed, ...]:
+    """Return the recorded steps that mean something else now.
+
+    What the rehearsal could not reach, since something new comes first, is compared by the texts of both documents.
+    """
+    unlike = [key for key in _behind(rehearsal, after) if not before.agrees(after, last_name(key))]
+    return (*map(_changed, rehearsal.changed), *map(_reworded, unlike))
+
+
+def _behind(rehearsal: Rehearsal, after: Meanings) -> list[StepKey]:
+    """Return what is recorded and may be asked for yet, once the rehearsed workflow goes on."""
+    return [] if rehearsal.is_settled else [key for key in rehearsal.unused if last_name(key) in after]
 
 
 def _voided(found: Revised) -> list[StepKey]:

@@ -227,7 +227,7 @@ class Client(Reader):
             RunHeldError: another process is at it.
         """
         run = RunId(run_id)
-        self.refuse_unless_failed(run_id)
+        self.refuse_unless(run_id, failed=True)
         head = self._store.head(run)
         workflow = self._driver.workflow(head)
         hold = self._store.acquire(run, self._place.own(), at=self._clock.now())
@@ -237,16 +237,19 @@ class Client(Reader):
             return self.get(run)
         return self._view(run, warnings=self._driver.drive_held(workflow, hold))
 
-    def refuse_unless_failed(self, run_id: str) -> None:
-        """Refuse to retry a run that has not failed.
+    def refuse_unless(self, run_id: str, *, failed: bool) -> None:
+        """Refuse to retry a run that has not failed, or to resume one that has.
 
         Raises:
             RunNotFailedError: it has not.
+            RunNotWaitingError: it has.
         """
         head, holder = self._place.stand(RunId(run_id))
-        if head.status != "failed":
+        if failed and head.status != "failed":
             status = status_of(head, holder)
             raise RunNotFailedError(f"run `{run_id}` is {status}; only a failed run can be retried", run_id=run_id)
+        if not failed and head.status == "failed":
+            self._answering.refuse_settled(head)
 
     def revise(
         self,

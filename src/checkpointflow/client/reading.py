@@ -18,6 +18,7 @@ from checkpointflow.kernel import entries as e
 from checkpointflow.kernel.ids import RunId, StepKey
 from checkpointflow.kernel.store import RunHead, StoredStatus
 from checkpointflow.stores import open_store
+from checkpointflow.values import JsonObject
 from checkpointflow.views import (
     STATUSES,
     Inspection,
@@ -105,6 +106,10 @@ class Reader:
         """Return everything about a run, in the order in which it happened."""
         view = self._view(RunId(run_id))
         return inspection(view, self._store.entries(RunId(run_id)), _Files(self._place.runs_dir, RunId(run_id)))
+
+    def definition(self, run_id: str) -> JsonObject:
+        """Return the definition that a run was started with, as it is stored."""
+        return self._store.definition(self._store.head(RunId(run_id)).definition)
 
     def runs(
         self,

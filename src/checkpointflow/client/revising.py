@@ -85,6 +85,8 @@ class Reviser:
             RunExistsError: the id is taken.
             The errors of `rehearsed`.
         """
+        from checkpointflow.frontends.document.meanings import Meanings
+
         place = self.driver.place
         head, entries = place.store.head(run_id), place.store.entries(run_id)
         key = _named(fold(entries), step)
@@ -92,7 +94,7 @@ class Reviser:
         started = self._forked_start(run_id, entries, key, document, definition[0], labels)
         kept = forked(entries, key, started)
         rehearsal = rehearse(_workflow(document), run_id, kept, place.clock)
-        _refuse_changed(changed_of(rehearsal))
+        _refuse_changed(changed_of(rehearsal, Meanings(self.driver.document(head)), Meanings(document)))
         new, hold = self.starter.create(new_id, kept, definition)
         self._copy_outputs(run_id, new, kept)
         return new, hold

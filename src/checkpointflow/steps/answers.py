@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.client import HTTPException
@@ -15,6 +16,7 @@ from checkpointflow.clock import UTC, to_text
 from checkpointflow.steps.masking import Hidden
 from checkpointflow.steps.outputs import OutputFile, new_file, sync_output, unwritable
 from checkpointflow.steps.printed import parse_json
+from checkpointflow.steps.unpacking import Unpacker
 from checkpointflow.values import JsonObject, JsonValue
 
 if TYPE_CHECKING:
@@ -25,7 +27,8 @@ _CHUNK = 64 * 1024
 _SHOWN_BODY = 2000
 _SHOWN_HEADER = 500
 _SHOWN_HEADERS = ("content-type", "location", "retry-after", "www-authenticate", "x-request-id", "request-id")
-_ENCODINGS = frozenset({"gzip", "x-gzip", "deflate", "identity", ""})
+_NO_CHARSETS = frozenset({"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"})
+"""What Python can decode beside charsets, some of it slowly."""
 _CHARSET = re.compile(r""";\s*charset\s*=\s*["']?([A-Za-z0-9_.:-]+)""", re.IGNORECASE)
 _SECONDS = re.compile(r"[0-9]{1,9}\Z")
 
@@ -67,9 +70,10 @@ class Answer:
         """Return what an error shows: status, the beginning of the body, headers of interest, when to try again."""
         masked = self.hidden.text  # before anything is cut off: half of a secret would not be known for one
         shown: JsonObject = {
-            name: masked(self.headers[name])[:_SHOWN_HEADER] for name in _SHOWN_HEADERS if name in self.headers
+            name: masked(_said(self.headers[name]))[:_SHOWN_HEADER] for name in _SHOWN_HEADERS if name in self.headers
         }
-        details: JsonObject = {"status_code": self.status, "body": masked(self.text())[:_SHOWN_BODY], "headers": shown}
+        body = masked(self.text(), is_cut=self.ending != "whole")
+        details: JsonObject = {"status_code": self.status, "body": body[:_SHOWN_BODY], "headers": shown}
         retry_after = _retry_after(self.headers.get("retry-after", ""))
         return details if retry_after is None else details | {"retry_after": retry_after}
 
@@ -77,7 +81,7 @@ class Answer:
         """Return the body as text, in the charset that it names, else UTF-8; what does not fit is replaced."""
         found = _CHARSET.search(self.headers.get("content-type", ""))
         try:
-            text = self.body.decode(found.group(1) if found else "utf-8", "replace")
+            text = self.body.decode(_charset(found.group(1)) if found else "utf-8", "replace")
         except (LookupError, UnicodeError):
             text = self.body.decode("utf-8", "replace")
         return text.encode("utf-8", "replace").decode() if not text.isascii() else text
@@ -94,35 +98,76 @@ def receive(response: BaseHTTPResponse, path: Path, hidden: Hidden, *, sync: boo
         StoreUnavailable: the file cannot be made, written or synced.
     """
     headers = {name.lower(): value for name, value in response.headers.items()}
-    encodings = {word.strip() for word in headers.get("content-encoding", "").lower().split(",")}
-    ending: Ending = "whole" if encodings <= _ENCODINGS else "undecodable"
+    pieces = _Pieces(response, headers.get("content-encoding", ""))
     body = bytearray()
     try:
         with OutputFile(new_file(path), hidden.stream()) as file:
-            while ending == "whole":
-                chunk, ending = _read(response, LARGEST_BODY - len(body))
-                file.write(chunk)
-                body += chunk
-                if not chunk:
-                    break
+            for piece in pieces:
+                file.write(piece)
+                body += piece
+            file.finish(is_cut=pieces.ending != "whole")
         if sync:
             sync_output(path)
     except OSError as error:
         raise unwritable(path, error) from error
-    return Answer(status=response.status, headers=headers, body=bytes(body), ending=ending, hidden=hidden)
+    return Answer(status=response.status, headers=headers, body=bytes(body), ending=pieces.ending, hidden=hidden)
 
 
-def _read(response: BaseHTTPResponse, room: int) -> tuple[bytes, Ending]:
-    """Return the next piece of a body, empty at its end, and how it ended if it did not go on."""
-    from urllib3.exceptions import DecodeError, HTTPError
+class _Pieces:
+    """The body of a response, unpacked, piece by piece as it comes; at its end `ending` says how that came."""
 
+    def __init__(self, response: BaseHTTPResponse, encoding: str) -> None:
+        self._response = response
+        self._encoding = encoding
+        self.ending: Ending = "whole"
+
+    def __iter__(self) -> Iterator[bytes]:
+        try:
+            unpacker = Unpacker(self._encoding)
+            yield from self._unpacked(unpacker)
+        except ValueError:
+            self.ending = "undecodable"
+
+    def _unpacked(self, unpacker: Unpacker) -> Iterator[bytes]:
+        room = LARGEST_BODY
+        while packed := self._read():
+            piece = unpacker.feed(packed, LARGEST_BODY + 1)
+            yield piece[:room]
+            if len(piece) > room:
+                self.ending = "too_long"
+                return
+            room -= len(piece)
+        if not unpacker.is_at_end:
+            self.ending = "broken"
+
+    def _read(self) -> bytes:
+        """Return what comes next, as it comes, so that the file can be followed; nothing at the end."""
+        from urllib3.exceptions import HTTPError
+
+        try:
+            return self._response.read1(_CHUNK, decode_content=False) or b""
+        except (HTTPError, HTTPException, OSError, ValueError):
+            self.ending = "broken"
+            return b""
+
+
+def _charset(name: str) -> str:
+    """Return the name of a charset that a server gave.
+
+    Raises:
+        LookupError: it is none.
+    """
+    if codecs.lookup(name).name in _NO_CHARSETS:
+        raise LookupError(name)
+    return name
+
+
+def _said(header: str) -> str:
+    """Return a header as UTF-8, if it was sent as that; all others are read as Latin-1."""
     try:
-        chunk = response.read1(_CHUNK, decode_content=True) or b""  # as it comes, so that the file can be followed
-    except DecodeError:
-        return b"", "undecodable"
-    except (HTTPError, HTTPException, OSError, ValueError):
-        return b"", "broken"
-    return (chunk, "whole") if len(chunk) <= room else (chunk[:room], "too_long")
+        return header.encode("latin-1").decode()
+    except UnicodeError:
+        return header
 
 
 def _retry_after(header: str) -> JsonValue:

@@ -8,6 +8,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from checkpointflow.steps.outputs import make_folder
+
 if sys.platform == "win32":
     _FLAGS = subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP
 else:
@@ -22,7 +24,7 @@ def start_detached(
     Raises:
         OSError: it cannot be started, or its file cannot be made.
     """
-    output.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_folder(output.parent)
     descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         return subprocess.Popen(

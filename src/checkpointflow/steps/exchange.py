@@ -8,7 +8,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from http.client import HTTPException
+from http.client import BadStatusLine, HTTPException, UnknownProtocol
 from typing import TYPE_CHECKING
 
 from checkpointflow.errors import UnsupportedError
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse
     from urllib3.connection import HTTPConnection
 
+_FIRST_FINAL = 200
 CONNECT_SECONDS = 10.0
 """How long one address may take to take up a connection, TLS included, before the next one is tried."""
 
@@ -89,6 +90,9 @@ class Line:
             raise OutcomeLost(
                 f"{request.url.origin} was sent the request and did not answer: {reason(error)}"
             ) from None
+        if self._response.status < _FIRST_FINAL:
+            fact = f"was sent the request and answered {self._response.status}, which is not the end of it"
+            raise OutcomeLost(f"{request.url.origin} {fact}")
         return self._response
 
     def end(self) -> None:
@@ -156,6 +160,8 @@ class Line:
 
 def reason(error: BaseException) -> str:
     """Return why a connection failed, in the words of the system where it has some."""
+    if isinstance(error, BadStatusLine | UnknownProtocol) and not isinstance(error, OSError):
+        return "what came is not HTTP"  # their text is what came, of any length
     inner: BaseException | None = error
     while inner is not None:
         if isinstance(inner, TimeoutError):

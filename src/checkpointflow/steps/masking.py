@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
-from urllib.parse import quote
 
+from checkpointflow.steps.spellings import spellings
 from checkpointflow.values import JsonObject, JsonValue, dump
 
 MASK = b"***"
@@ -30,9 +29,13 @@ class MaskedStream:
         data = self._held + data
         return self._shown(data, self._undecided_from(data))
 
-    def rest(self) -> bytes:
-        """Return what was held back: the stream has ended."""
-        return self._shown(self._held, len(self._held))
+    def rest(self, *, is_cut: bool = False) -> bytes:
+        """Return what was held back: the stream has ended, or was cut off, and then `***` stands for half a secret."""
+        held, covered = self._held, self._covered
+        shown = self._shown(held, len(held))
+        if is_cut and len(held) >= SHORTEST:
+            return b"" if covered else MASK
+        return shown
 
     def _shown(self, data: bytes, cut: int) -> bytes:
         """Return the data up to a cut, masked; `covered` is how much of it the last `***` stands for already."""
@@ -75,8 +78,8 @@ def _beginning_of(form: bytes, data: bytes) -> int:
 class Hidden:
     """The secrets of one call, by name; false if there are none.
 
-    They are recognised as they are, and as JSON text and percent-encoding write them, which is what we do with them
-    ourselves; in no other encoding.
+    They are recognised as they are, and as JSON, addresses, Python's `repr` and a shell's `set -x` write them; in no
+    other encoding.
     """
 
     def __init__(self, values: Mapping[str, str] | None = None) -> None:
@@ -100,10 +103,10 @@ class Hidden:
         """Tell whether a text holds a secret."""
         return self.text(text) != text
 
-    def text(self, text: str) -> str:
-        """Return a text with `***` for every secret."""
+    def text(self, text: str, *, is_cut: bool = False) -> str:
+        """Return a text with `***` for every secret, also for half of one where the text was cut off."""
         stream = MaskedStream(self._forms)
-        return (stream.feed(_bytes(text)) + stream.rest()).decode("utf-8", "surrogatepass")
+        return (stream.feed(_bytes(text)) + stream.rest(is_cut=is_cut)).decode("utf-8", "surrogatepass")
 
     def masked(self, value: JsonValue) -> JsonValue:
         """Return a copy of a value with `***` for every secret; a number that holds one becomes text."""
@@ -121,8 +124,7 @@ class Hidden:
 
 
 def _forms(value: str) -> set[bytes]:
-    texts = {value, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1], quote(value, safe="")}
-    return {_bytes(text) for text in texts}
+    return {_bytes(text) for text in spellings(value)}
 
 
 def _bytes(text: str) -> bytes:

@@ -42,14 +42,14 @@ class OutputFile:
         """
         self._put(data if self._mask is None else self._mask.feed(data))
 
-    def finish(self) -> None:
-        """Write what was held back: no more comes.
+    def finish(self, *, is_cut: bool = False) -> None:
+        """Write what was held back: no more comes. Where the text was cut off, half of a secret is hidden too.
 
         Raises:
             OSError: the disk does not take it.
         """
         if self._mask is not None:
-            self._put(self._mask.rest())
+            self._put(self._mask.rest(is_cut=is_cut))
 
     def close(self) -> None:
         """Close the file as it is."""
@@ -75,7 +75,7 @@ def new_file(path: Path) -> FileIO:
     try:
         descriptor = os.open(path, flags, 0o600)
     except (FileNotFoundError, FileExistsError):
-        _make_folder(path.parent)
+        make_folder(path.parent)
         path.unlink(missing_ok=True)
         descriptor = os.open(path, flags, 0o600)
     return FileIO(descriptor, "wb")
@@ -102,9 +102,14 @@ def unwritable(path: Path, error: OSError) -> StoreUnavailable:
     )
 
 
-def _make_folder(folder: Path) -> None:
+def make_folder(folder: Path) -> None:
+    """Make a folder that only its owner may enter, and those above it that are not there.
+
+    Raises:
+        OSError: it cannot be made.
+    """
     if not folder.is_dir():
-        _make_folder(folder.parent)
+        make_folder(folder.parent)
         folder.mkdir(mode=0o700, exist_ok=True)
 
 

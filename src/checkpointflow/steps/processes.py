@@ -72,7 +72,7 @@ def run(command: Command, stop: Stop, grace_seconds: float = GRACE_SECONDS) -> i
             group.end_rest()
     finally:
         code = group.reap()
-        _finish(pumps, command)
+        _finish(pumps, command, is_cut=code < 0 or stop.cause is not None)
     if asked:
         raise EffectStopped
     return code
@@ -99,8 +99,8 @@ def _start(command: Command) -> tuple[subprocess.Popen[bytes], list[Pump]]:
     return process, pumps
 
 
-def _finish(pumps: list[Pump], command: Command) -> None:
-    errors = [pump.finish() for pump in pumps]
+def _finish(pumps: list[Pump], command: Command, *, is_cut: bool) -> None:
+    errors = [pump.finish(is_cut=is_cut) for pump in pumps]
     for error in errors:
         if error is not None:
             raise unwritable(command.stdout_path, error) from error

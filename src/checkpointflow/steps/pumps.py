@@ -27,6 +27,7 @@ class Pump:
         self._left: int | None = None
         self._error: OSError | None = None
         self._is_started = False
+        self._is_held = False
         self._thread = threading.Thread(target=self._run, name="masking", daemon=True)
 
     def start(self) -> None:
@@ -42,22 +43,36 @@ class Pump:
                 end.close()
             self._file.close()
 
-    def finish(self) -> OSError | None:
-        """Wait until all that the command, which has ended, has printed is in the file; return why it is not."""
+    def finish(self, *, is_cut: bool) -> OSError | None:
+        """Wait until all that the command, which has ended, has printed is in the file; return why it is not.
+
+        When it was cut off in the middle, half of a secret is hidden too.
+        """
         self._ring.close()
         self._thread.join(None if sys.platform != "win32" else _LATE_SECONDS)
+        if not self._thread.is_alive():
+            self._end(is_cut=is_cut)
         return self._error
 
     def _run(self) -> None:
         try:
             while chunk := self._next():
                 self._file.write(chunk)
-            self._file.finish()
+            self._is_held = self._left is not None and _is_held(self._read_end)
         except OSError as error:
             self._error = error
         finally:  # whoever still prints learns from the system that nobody reads
             for end in (self._read_end, self._bell):
                 end.close()
+
+    def _end(self, *, is_cut: bool) -> None:
+        """Write what was held back, and close the file."""
+        try:
+            if self._error is None:
+                self._file.finish(is_cut=is_cut or self._is_held)
+        except OSError as error:
+            self._error = error
+        finally:
             self._file.close()
 
     def _next(self) -> bytes:
@@ -90,6 +105,9 @@ if sys.platform == "win32":
     def _waiting(read_end: FileIO) -> int:
         raise AssertionError(read_end)
 
+    def _is_held(read_end: FileIO) -> bool:
+        raise AssertionError(read_end)
+
 else:
     import fcntl
     import select
@@ -105,3 +123,9 @@ else:
     def _waiting(read_end: FileIO) -> int:
         """Return how many bytes a pipe holds."""
         return int.from_bytes(fcntl.ioctl(read_end, termios.FIONREAD, bytes(4)), sys.byteorder)
+
+    def _is_held(read_end: FileIO) -> bool:
+        """Tell whether anybody can still print into a pipe."""
+        poll = select.poll()
+        poll.register(read_end, 0)
+        return not any(event & select.POLLHUP for _, event in poll.poll(0))

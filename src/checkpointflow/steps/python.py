@@ -14,10 +14,10 @@ from checkpointflow.steps import processes
 from checkpointflow.steps.base import StepKind, StepSettings, environment_of, output_paths
 from checkpointflow.steps.outputs import OutputFile, new_file, unwritable
 from checkpointflow.steps.printed import Printed, parse_json
+from checkpointflow.steps.python_child import LARGEST, LONGEST
 from checkpointflow.values import JsonObject, JsonValue, dump
 
 _CHILD = Path(__file__).with_name("python_child.py")
-_LARGEST = 8 * 1024 * 1024
 _LONGEST_MESSAGE = 4000
 _LONGEST_TRACEBACK = 64 * 1024
 
@@ -124,7 +124,7 @@ class _Answer:
     def read(self) -> bytes:
         """Return what was written, at most one byte more than is taken."""
         self._file.seek(0)
-        return self._file.read(_LARGEST + 1)
+        return self._file.read(LARGEST + 1)
 
 
 if sys.platform == "win32":
@@ -157,8 +157,8 @@ class _Ended:
 
     def result(self) -> StepResult:
         """Return what the function returned, or raise what became of it instead."""
-        if len(self.answer) > _LARGEST:
-            raise self._misfit(f"returned more than {_LARGEST // 1024**2} MiB; write to a file and return its name")
+        if len(self.answer) > LARGEST:
+            raise self._misfit(f"returned more than {LARGEST // 1024**2} MiB; write to a file and return its name")
         outcome = self._outcome()
         exception = outcome.get("exception")
         if isinstance(exception, dict):
@@ -194,7 +194,7 @@ class _Ended:
 
     def _shown(self, text: JsonValue) -> str:
         """Return a text masked; only then may it be cut, or half of a secret could be left."""
-        return self.settings.hidden.text(str(text))
+        return self.settings.hidden.text(str(text), is_cut=len(str(text)) >= LONGEST)
 
     def _misfit(self, fact: str) -> StepOutputError:
         return StepOutputError(f"`{self.call}` of step `{self.printed.key}` {fact}", step_key=self.printed.key)

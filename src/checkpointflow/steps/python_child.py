@@ -14,11 +14,15 @@ import sys
 import traceback
 from collections.abc import Callable, Mapping
 from importlib import import_module
+from importlib.machinery import PathFinder
+from importlib.util import module_from_spec
 from typing import Any
 
+LARGEST = 8 * 1024 * 1024
+"""How many bytes of an outcome are taken; the parent is given one more, so that it can tell."""
 _DEEPEST = 200
-_LONGEST = 1024 * 1024
-"""Texts are cut by the parent, once secrets are masked; a secret that this cuts in two is out of its sight."""
+LONGEST = 1024 * 1024
+"""Texts of so many characters were cut off here; the parent, which masks secrets, sees to the half of one."""
 
 
 class _NoJson(Exception):  # noqa: N818 - a finding, told to the parent
@@ -30,9 +34,11 @@ def main() -> None:
     request = json.loads(sys.stdin.buffer.read())
     answer = _answer_file(sys.argv[1])
     _settle_in(request)
+    process = os.getpid()
     outcome = _outcome(request)
-    with answer:
-        answer.write(outcome)
+    if os.getpid() == process:  # what the function forked may come back here too, and has nothing to say
+        with answer:
+            answer.write(outcome[: LARGEST + 1])
 
 
 def _answer_file(name: str) -> io.BufferedIOBase:
@@ -57,23 +63,35 @@ def _settle_in(request: Mapping[str, Any]) -> None:
 
 def _outcome(request: Mapping[str, Any]) -> bytes:
     try:
-        value = _function(request["call"])(**request["args"])
+        value = _function(request["call"], request["folders"])(**request["args"])
     except BaseException as error:  # whatever it is, SystemExit included, the step failed with it
         return _encoded({"exception": _told(error)})
     try:
         _check(value, "result", 0)
         return _encoded({"value": value})
-    except (_NoJson, ValueError, RecursionError) as error:
-        return _encoded({"misfit": _plain(str(error) or type(error).__name__)[:_LONGEST]})
+    except Exception as error:  # also what a class of the author's own makes of being looked at
+        return _encoded({"misfit": _plain(str(error) or type(error).__name__)[:LONGEST]})
 
 
-def _function(call: str) -> Callable[..., Any]:
+def _function(call: str, folders: list[str]) -> Callable[..., Any]:
     module, _, path = call.partition(":")
+    _prefer(module.partition(".")[0], folders)
     found: Any = import_module(module)
     for name in path.split("."):
         found = getattr(found, name)
     function: Callable[..., Any] = found
     return function
+
+
+def _prefer(name: str, folders: list[str]) -> None:
+    """Have a module of the author's win over one of Python's that is loaded already because this file needs it."""
+    if name not in sys.modules or name in sys.builtin_module_names or name == "__main__":
+        return
+    spec = PathFinder.find_spec(name, folders)
+    if spec is not None and spec.has_location and spec.loader is not None:
+        module = module_from_spec(spec)
+        sys.modules[name] = module
+        spec.loader.exec_module(module)
 
 
 def _encoded(outcome: Mapping[str, Any]) -> bytes:
@@ -104,12 +122,12 @@ def _check(value: object, where: str, depth: int) -> None:
 def _told(error: BaseException) -> dict[str, Any]:
     try:
         message = str(error)
-    except Exception as other:
+    except BaseException as other:
         message = f"(its text cannot be had: {type(other).__name__})"
     return {
         "names": _names(type(error)),
-        "message": _plain(message)[:_LONGEST],
-        "traceback": _plain("".join(_lines(error)))[-_LONGEST:],
+        "message": _plain(message)[:LONGEST],
+        "traceback": _traceback(error),
     }
 
 
@@ -125,12 +143,15 @@ def _names(cls: type) -> list[str]:
     return [*(one.__name__ for one in classes), *full]
 
 
-def _lines(error: BaseException) -> list[str]:
-    """Return the traceback from the function on; without what leads to it here."""
+def _traceback(error: BaseException) -> str:
+    """Return the traceback from the function on; of a huge one only its lines of code."""
     trace = error.__traceback__
     while trace is not None and trace.tb_frame.f_code.co_filename == __file__:
         trace = trace.tb_next
-    return traceback.format_exception(type(error), error, trace)
+    text = "".join(traceback.format_exception(type(error), error, trace))
+    if len(text) >= LONGEST:
+        text = f"{''.join(traceback.format_tb(trace))}{type(error).__name__}: (its text is too long to be shown here)\n"
+    return _plain(text)[:LONGEST]
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, replace
@@ -36,7 +38,7 @@ def read_secret(source: JsonObject, environment: Mapping[str, str], cwd: str) ->
     place = place_of(source)
     if not value:
         raise SecretMissing(f"{place} is empty")
-    if len(value) < SHORTEST:
+    if len(value.strip()) < SHORTEST:
         raise SecretMissing(f"{place} holds fewer than {SHORTEST} characters, too few to be kept out of outputs")
     if "\0" in value or len(value.encode()) > _LARGEST:
         raise SecretMissing(f"{place} holds a NUL character, or more than {_LARGEST // 1024} KiB")
@@ -79,7 +81,9 @@ def _file(source: JsonObject, environment: Mapping[str, str], cwd: str) -> str:
     if path.startswith("~/"):
         path = environment.get("HOME", "~") + path[1:]
     try:
-        with (Path(cwd) / path).open("rb") as file:
+        with open(Path(cwd) / path, "rb", opener=_opened) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise SecretMissing(f"{place_of(source)} is no regular file, which could be read each time")
             data = file.read(_LARGEST + 3)
         return (
             data.decode("utf-8", "replace" if len(data) > _LARGEST else "strict").removesuffix("\n").removesuffix("\r")
@@ -89,6 +93,11 @@ def _file(source: JsonObject, environment: Mapping[str, str], cwd: str) -> str:
         raise SecretMissing(f"{place_of(source)} cannot be read: {reason}") from None
     except ValueError:
         raise SecretMissing(f"{place_of(source)} holds no text in UTF-8") from None
+
+
+def _opened(path: str, flags: int) -> int:
+    """Open without waiting: a pipe into which nobody writes would hold everything up."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 # -- into a call, and out of what it gives ---------------------------------------------------------
@@ -113,7 +122,7 @@ class Unveiled:
         names = hidden.names_in(result.output)
         if names:
             raise secret_in_output(names, context)
-        return StepResult(result.output, hidden.masked_object(result.details))
+        return StepResult(result.output, _details(result.details, hidden))
 
     def masked(self, error: Exception) -> Exception:
         """Return an error with `***` for every secret, to be raised in its place and from nothing.
@@ -123,7 +132,7 @@ class Unveiled:
         hide = self.settings.hidden.text
         if isinstance(error, CheckpointflowError):
             error.message = hide(error.message)
-            error.details = self.settings.hidden.masked_object(error.details)
+            error.details = _details(error.details, self.settings.hidden)
             error.hint = None if error.hint is None else hide(error.hint)
             error.args = (error.message,)
             return error
@@ -131,6 +140,11 @@ class Unveiled:
             return error
         masked = OutcomeLost(hide(str(error))) if isinstance(error, OutcomeLost) else _defect(error, hide)
         return masked.with_traceback(error.__traceback__)
+
+
+def _details(details: JsonObject, hidden: Hidden) -> JsonObject:
+    """Return details masked, under their names: those are ours, whatever a secret may be."""
+    return {name: hidden.masked(value) for name, value in details.items()}
 
 
 def _defect(error: Exception, hide: Callable[[str], str]) -> Exception:

@@ -40,7 +40,7 @@ def run(args: Namespace, door: Door) -> Envelope:
     if revising.is_asked(args):
         if answers or args.input is not None or args.event_id is not None:
             raise UsageError("an answer and a revision do not go together; revise the run first, then answer it")
-        return revising.revised(args, door)
+        return revising.revised(args, door, failed=False)
     if not answers and (args.input is not None or args.event_id is not None):
         raise UsageError("an answer needs `--event`, or `--wait`, to say what it answers")
     payload = given.input_of(args.input, [], door.settings.cwd) if answers else None

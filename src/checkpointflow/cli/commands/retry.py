@@ -33,8 +33,7 @@ def run(args: Namespace, door: Door) -> Envelope:
         RunNotFailedError: it has not failed.
     """
     if revising.is_asked(args):
-        door.client().refuse_unless_failed(door.find(args.run_id))
-        return revising.revised(args, door, reason=args.reason)
+        return revising.revised(args, door, failed=True, reason=args.reason)
     with driving(door, args) as drive:
         view = drive.client.retry(door.find(args.run_id), reason=args.reason, follow=not args.no_follow)
         return drive.ended(view, follow=not args.no_follow)

@@ -22,6 +22,7 @@ _SORTS = {
     "step": "steps",
     "workflow": "workflows",
     "detail": "flows",
+    "into": "files",
 }
 """What stands behind a word of a parser, by the name that it has there: a sort of candidate, or files."""
 _RUNS = {

@@ -163,18 +163,18 @@ class _List:
         if step.when is not None or not step.kind:
             return True
         leads_elsewhere = step.next is not None and (step.next in self._by_id or step.next == END)
-        return step.kind not in ("end", "switch") and not leads_elsewhere and not _is_decided(step)
+        return step.kind not in ("end", "switch") and not leads_elsewhere and not is_decided(step)
 
     def _check_end(self, before: Step, end: Step) -> None:
         jumpers = [step.id for step in self._steps if step is not before and any(t == end.id for _, t in step.jumps())]
-        if not jumpers or before.kind in ("end", "switch") or before.next or _is_decided(before):
+        if not jumpers or before.kind in ("end", "switch") or before.next or is_decided(before):
             return
         message = f"`{before.id}` goes on to the end `{end.id}`, which `{jumpers[0]}` also jumps to"
         hint = f"if that is meant, write `next: {end.id}` on `{before.id}`; else give it another `next`"
         self._findings.warning(end.path, message, hint)
 
 
-def _is_decided(step: Step) -> bool:
+def is_decided(step: Step) -> bool:
     """Tell whether a wait's transitions cover every answer, so that none goes on to the next in the list."""
     covered = _covered(step)
     if covered is None:
