@@ -59,6 +59,9 @@ def for_run(view: RunView) -> list[JsonValue]:
         return [action("Follow it to its end", ["cpf", "resume", *ask]), action("Look again", ["cpf", "status", *ask])]
     if view.status == "paused" or view.status == "interrupted":
         return [action("Go on", ["cpf", "resume", *ask]), action("See all that happened", ["cpf", "inspect", *ask])]
+    if view.status == "moved":
+        again = ["cpf", "export", *ask, "-o", f"{view.run_id}.tar"]
+        return [action("Write its bundle again", again), action("See all that happened", ["cpf", "inspect", *ask])]
     if view.status == "failed":
         return [
             action("Try the failed step again", ["cpf", "retry", *ask]),

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 COMMANDS = (
     "init", "guide", "validate", "schema", "graph", "flows", "plan", "run", "resume", "send", "waits", "runs", "status",
-    "inspect", "logs", "cancel", "retry", "decide", "fork", "tick", "worker", "delete", "doctor", "completion",
+    "inspect", "logs", "cancel", "retry", "decide", "fork", "tick", "worker", "export", "import", "verify", "delete",
+    "doctor", "completion",
 )  # fmt: skip
 
 

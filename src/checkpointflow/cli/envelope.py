@@ -16,7 +16,7 @@ ORDER = (
     "schema_version", "ok", "command", "status", "exit_code",
     "run_id", "workflow_id", "workflow_name", "workflow_version",
     "current_step_id", "current_step_key", "started_at", "updated_at", "labels", "holder",
-    "wait", "waits", "duplicate", "kept", "driven", "forked_from", "changes",
+    "wait", "waits", "duplicate", "kept", "driven", "forked_from", "copied_from", "bundle", "changes",
     "result", "outputs", "recovered_error", "plan", "deleted", "output_file",
     "runs", "driven_runs", "drives", "flows", "checks", "file", "problems", "next_cursor",
     "warnings", "error", "next_actions",
