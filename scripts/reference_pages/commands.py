@@ -17,7 +17,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "Run": ("run", "resume", "send", "cancel", "retry", "decide", "fork", "tick", "worker"),
     "Look": ("waits", "runs", "status", "graph", "inspect", "logs"),
     "Move": ("export", "import", "verify"),
-    "Keep house": ("delete", "doctor", "completion"),
+    "Keep house": ("delete", "gc", "doctor", "completion"),
 }
 TEXTS: Mapping[str, str] = {
     "guide": "Prints Markdown in place of an envelope.",
@@ -148,6 +148,7 @@ def _ended(here: Session) -> dict[str, str]:
         "decide": here.say("decide", "--run-id", "mail-1", "send", "done", "--reason", "it is in the outbox").block(),
         "cancel": here.say("cancel", "--run-id", "page-3", "--reason", "not this week").block(),
         "delete": here.say("delete", "--run-id", "page-3").block(),
+        "gc": here.say("gc", "--older-than", "7d").block(),
         **_moved(here),
     }
 

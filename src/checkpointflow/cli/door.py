@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 COMMANDS = (
     "init", "guide", "validate", "schema", "graph", "flows", "plan", "run", "resume", "send", "waits", "runs", "status",
     "inspect", "logs", "cancel", "retry", "decide", "fork", "tick", "worker", "export", "import", "verify", "delete",
-    "doctor", "completion",
+    "gc", "doctor", "completion",
 )  # fmt: skip
 
 

@@ -17,7 +17,7 @@ ORDER = (
     "run_id", "workflow_id", "workflow_name", "workflow_version",
     "current_step_id", "current_step_key", "started_at", "updated_at", "labels", "holder",
     "wait", "waits", "duplicate", "kept", "driven", "forked_from", "copied_from", "bundle", "changes",
-    "result", "outputs", "recovered_error", "plan", "deleted", "output_file",
+    "result", "outputs", "recovered_error", "plan", "deleted", "collected", "output_file",
     "runs", "driven_runs", "drives", "flows", "checks", "file", "problems", "next_cursor",
     "warnings", "error", "next_actions",
 )  # fmt: skip

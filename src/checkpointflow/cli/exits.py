@@ -98,6 +98,7 @@ POSSIBLE: Mapping[str, frozenset[int]] = {
     "import": ALWAYS | {70},
     "verify": ALWAYS,
     "delete": ALWAYS | {20, 70},
+    "gc": ALWAYS,
     "doctor": ALWAYS,
     "completion": ALWAYS,
 }

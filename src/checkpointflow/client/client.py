@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from checkpointflow.client.bundles.reading import Bundle
     from checkpointflow.client.moving import Imported, Mover
+    from checkpointflow.client.sweeping import Collected, Retention, Settled
     from checkpointflow.frontends.document.loader import Loaded
 
 
@@ -363,6 +364,24 @@ class Client(Reader):
                 f"{error.strerror or error}; remove that folder yourself"
             ) from None
         return view
+
+    def collect(
+        self, older_than_seconds: float, *, statuses: Sequence[Settled] | None = None, dry_run: bool = False
+    ) -> Collected:
+        """Forget the runs that settled so long ago, and remove what belongs to no run; with `dry_run` only say what.
+
+        Without `statuses` those are the runs with which nothing can be done any more: completed and cancelled ones.
+        What could still go on is never touched, and neither are folders in which something was done within the hour.
+        """
+        from checkpointflow.client.sweeping import ENDED, Collector
+
+        return Collector(place=self._place).collect(older_than_seconds, statuses or ENDED, dry_run=dry_run)
+
+    def retention(self, older_than_seconds: float) -> Retention:
+        """Return how much is kept, and how many runs settled so long ago that `collect` would forget them."""
+        from checkpointflow.client.sweeping import Collector
+
+        return Collector(place=self._place).retention(older_than_seconds)
 
     def export(self, run_id: str, path: Path, *, move: bool = False, force: bool = False) -> RunView:
         """Write a run as a bundle, which holds all that is needed to go on with it; return the run as it then is.

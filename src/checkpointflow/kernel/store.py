@@ -149,6 +149,16 @@ class DriverInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class Swept:
+    """What no run needed: how many definitions and large values; the store's size then, and the bytes given back."""
+
+    definitions: int = 0
+    values: int = 0
+    size_bytes: int = 0
+    freed_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Commit:
     """The answer to a commit: whether it was written, and the messages that wait to be taken up.
 
@@ -273,13 +283,21 @@ class Store(Protocol):
     def find(self, fragment: str) -> list[RunId]:
         """Return up to 10 run ids that equal, begin or end with a text; an equal one alone."""
 
-    def delete(self, run_id: RunId) -> None:
+    def delete(self, run_id: RunId, *, sweeps: bool = True) -> None:
         """Forget a settled run that nobody alive holds: its journal, inbox and head, and what no other run needs.
+
+        Unless it `sweeps`, what no run needs stays until the next `sweep`, which is cheaper when many are deleted.
 
         Raises:
             RunNotFoundError: no such run.
             RunHeldError: somebody alive holds it.
             RunNotSettledError: it has not settled.
+        """
+
+    def sweep(self, *, dry_run: bool = False) -> Swept:
+        """Remove definitions and large values that no run needs, and give free space back if there is much of it.
+
+        With `dry_run` only count them. What a run in the store needs is never touched.
         """
 
     def drivable(self, at: datetime, *, pool: str, limit: int) -> list[RunId]:

@@ -27,6 +27,7 @@ from checkpointflow.kernel.store import (
     OpenWait,
     RunHead,
     StoredStatus,
+    Swept,
     advance,
     moves_away,
     stands_against,
@@ -352,7 +353,7 @@ class MemoryStore:
             found = [replace(one, alive=one.holder in self._data.alive) for one in self._data.drivers.values()]
         return sorted((one for one in found if one.alive or one.kind == "tick"), key=lambda one: (one.at, one.holder))
 
-    def delete(self, run_id: RunId) -> None:
+    def delete(self, run_id: RunId, *, sweeps: bool = True) -> None:
         """See Store."""
         with self._data.lock:
             run, info = self._run(run_id), self.holder_of(run_id)
@@ -363,9 +364,17 @@ class MemoryStore:
             del self._data.runs[run_id]
             for key in [key for key in self._data.backoffs if key[0] == run_id]:
                 del self._data.backoffs[key]
-            needed = {other.head.definition for other in self._data.runs.values()}
-            if run.head.definition not in needed:
-                self._data.definitions.pop(run.head.definition, None)
+        if sweeps:
+            self.sweep()
+
+    def sweep(self, *, dry_run: bool = False) -> Swept:
+        """See Store."""
+        with self._data.lock:
+            needed = {run.head.definition for run in self._data.runs.values()}
+            lost = self._data.definitions.keys() - needed
+            for digest in () if dry_run else lost:
+                del self._data.definitions[digest]
+            return Swept(definitions=len(lost))
 
     def holder(self) -> HolderId:
         """See Store."""

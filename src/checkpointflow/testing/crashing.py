@@ -21,6 +21,7 @@ from checkpointflow.kernel.store import (
     RunHead,
     Store,
     StoredStatus,
+    Swept,
 )
 from checkpointflow.values import JsonObject
 
@@ -137,9 +138,13 @@ class CrashingStore:
         """See Store."""
         return self._living().find(fragment)
 
-    def delete(self, run_id: RunId) -> None:
+    def delete(self, run_id: RunId, *, sweeps: bool = True) -> None:
         """See Store."""
-        self._write(lambda: self._store.delete(run_id))
+        self._write(lambda: self._store.delete(run_id, sweeps=sweeps))
+
+    def sweep(self, *, dry_run: bool = False) -> Swept:
+        """See Store."""
+        return self._living().sweep(dry_run=dry_run) if dry_run else self._write(self._store.sweep)
 
     def drivable(self, at: datetime, *, pool: str, limit: int) -> list[RunId]:
         """See Store."""

@@ -27,6 +27,7 @@ from checkpointflow.kernel.store import (
     OpenWait,
     RunHead,
     StoredStatus,
+    Swept,
     advance,
     moves_away,
     stands_against,
@@ -38,6 +39,9 @@ from checkpointflow.stores.sqlite.database import Database, Row, Transaction, Va
 from checkpointflow.stores.sqlite.holders import Holders
 from checkpointflow.stores.sqlite.opening import Opening
 from checkpointflow.values import JsonObject, dump
+
+_WORTH_PACKING = 8
+"""A store of which more than one in so many bytes holds nothing is written anew."""
 
 
 class SqliteStore:
@@ -100,7 +104,7 @@ class SqliteStore:
         info = None if hold is None else self._info(hold)
         if not over_moved or hold is None or found[0] != "moved" or (info is not None and info.alive):
             raise refusals.run_exists(run_id)
-        deletion.delete(transaction, run_id)
+        deletion.delete(transaction, run_id, sweeps=True)
         return cast(int, hold[1])
 
     def _first_hold(
@@ -288,7 +292,7 @@ class SqliteStore:
             row = transaction.row("SELECT holder, epoch, host, pid, since FROM holds WHERE run_id = ?", run_id)
             return None if row is None else self._info(row)
 
-    def delete(self, run_id: RunId) -> None:
+    def delete(self, run_id: RunId, *, sweeps: bool = True) -> None:
         """See Store."""
         with self._database.writing() as transaction:
             row = transaction.row("SELECT holder, epoch, host, pid, since FROM holds WHERE run_id = ?", run_id)
@@ -300,7 +304,22 @@ class SqliteStore:
                 raise refusals.run_held(run_id, info)
             if found[0] not in SETTLED:
                 raise refusals.not_settled(run_id)
-            deletion.delete(transaction, run_id)
+            deletion.delete(transaction, run_id, sweeps=sweeps)
+
+    def sweep(self, *, dry_run: bool = False) -> Swept:
+        """See Store."""
+        if dry_run:
+            with self._database.reading() as transaction:
+                definitions, values = deletion.sweep(transaction, dry_run=True)
+            size, _ = self._database.size()
+            return Swept(definitions, values, size)
+        with self._database.writing() as transaction:
+            definitions, values = deletion.sweep(transaction, dry_run=False)
+        size, free = self._database.size()
+        if free * _WORTH_PACKING > size:
+            self._database.pack()
+        after, _ = self._database.size()
+        return Swept(definitions, values, after, size - after)
 
     # -- what is due -------------------------------------------------------------------------------
 
