@@ -169,6 +169,10 @@ class Reader:
         idle = {run_id: head for run_id, (head, holder) in stands.items() if holder is None or not holder.alive}
         return [wait_view(one, idle[one.run_id], now) for one in waits if one.run_id in idle and not one.answered]
 
+    def timed(self) -> set[str]:
+        """Return the runs that a time brings on: they sleep, or a question of theirs has a deadline."""
+        return {wait.run_id for wait in self._store.waits() if wait.due_at is not None}
+
     def drivers(self) -> list[DriverInfo]:
         """Return who drives whatever is due: the workers that live, and the last tick of each pool."""
         return self._store.drivers()
