@@ -92,12 +92,14 @@ class Installed:
         assert self.text("--version").startswith("checkpointflow ")
         assert "properties" in json.loads(self.text("schema"))
         assert "properties" in json.loads(self.text("schema", "envelope"))
+        assert "properties" in json.loads(self.text("schema", "test"))
         assert self.text("guide", "--topic", "examples").startswith("# ")
         for shell in ("bash", "zsh", "fish", "powershell"):
             assert "__complete" in self.text("completion", shell)
         for template in ("approval", "fan-out", "hand-off"):
             self.envelope(0, "init", f"{template}.yaml", "--template", template)
             self.envelope(0, "validate", "-f", f"{template}.yaml", "--strict")
+        self.envelope(0, "test", "hand-off.yaml")
 
     def a_document_goes_to_its_end(self) -> None:
         """Validate, run to a wait, look, answer, and clear up."""

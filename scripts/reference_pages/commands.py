@@ -13,7 +13,7 @@ from reference_pages.markdown import capital, code, codes, fence, page, table
 from reference_pages.session import ROOT, Session, session
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
-    "Write": ("init", "guide", "validate", "schema", "flows", "plan"),
+    "Write": ("init", "guide", "validate", "test", "schema", "flows", "plan"),
     "Run": ("run", "resume", "send", "cancel", "retry", "decide", "fork", "tick", "worker"),
     "Look": ("waits", "runs", "status", "graph", "inspect", "logs"),
     "Move": ("export", "import", "verify"),
@@ -100,6 +100,8 @@ def examples() -> dict[str, str]:
     with session() as here:
         page_document = (ROOT / "examples" / "publish_page.yaml").read_text(encoding="utf-8")
         here.write("publish_page.yaml", page_document)
+        cases = (ROOT / "examples" / "publish_page.test.yaml").read_text(encoding="utf-8")
+        here.write("publish_page.test.yaml", cases)
         here.write("draft.yaml", page_document.replace("steps.plan.outputs.summary", "steps.plan.outputs.sumary"))
         here.write(".checkpointflow/publish_page.yaml", page_document)
         here.write("release.yaml", _RELEASE)
@@ -111,6 +113,7 @@ def _written(here: Session) -> dict[str, str]:
     return {
         "init": here.say("init").block(),
         "validate": here.say("validate", "-f", "draft.yaml").block(),
+        "test": here.say("test", "publish_page.yaml", "--case", "approved").block(),
         "flows": here.say("flows").block(),
         "plan": here.say("plan", "-f", "publish_page.yaml", "--set", "page_id=home").block(),
     }

@@ -10,6 +10,7 @@ from checkpointflow.cli.commands.guide import text_of
 from checkpointflow.frontends.document.loader import load_file
 from checkpointflow.frontends.document.schema import document_schema
 from checkpointflow.frontends.document.specs import KINDS, KindSpec
+from checkpointflow.testing.beside import is_case_file
 from checkpointflow.values import JsonObject, JsonValue
 from reference_pages.markdown import code, codes, fence, page, record, table
 from reference_pages.session import ROOT
@@ -134,7 +135,7 @@ def only(schema: JsonObject, names: Iterable[str]) -> JsonObject:
 def examples_by_kind() -> dict[str, list[Path]]:
     """Return for every kind the examples that use it."""
     found: dict[str, list[Path]] = {name: [] for name in KINDS}
-    for path in sorted(EXAMPLES.rglob("*.yaml")):
+    for path in (path for path in sorted(EXAMPLES.rglob("*.yaml")) if not is_case_file(path)):
         for name in {step.kind for step in load_file(path, cwd=ROOT).document.all_steps()}:
             found[name].append(path)
     return found

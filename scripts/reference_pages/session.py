@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from checkpointflow.cli import main
+from checkpointflow.errors import InternalError
 from checkpointflow.values import JsonObject, JsonValue
 from reference_pages.markdown import fence, record, shown
 
@@ -82,6 +83,8 @@ class Session:
     def say(self, *words: str) -> Answer:
         """Run a command and return its answer, which is the same whenever and wherever it is run."""
         exit_code, text = self._captured(words)
+        if exit_code == InternalError.exit_code:
+            raise SystemExit(f"`cpf {shlex.join(words)}` met a defect; nothing is written:\n{text}")
         try:
             return Answer(words, exit_code, json.dumps(_steady(json.loads(text)), ensure_ascii=False))
         except ValueError:

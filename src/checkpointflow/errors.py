@@ -7,7 +7,7 @@ when it is raised and, in its second paragraph, what its reader can do; the refe
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from checkpointflow.values import JsonObject, JsonValue
 
@@ -17,7 +17,8 @@ class CheckpointflowError(Exception):
 
     `code` is the `ERR_*` text of the envelope, `exit_code` the process's; `details` is JSON for
     machines, `hint` a further sentence for people; `run_id` and `step_key` say what it concerns, where known,
-    and `further_keys` the steps that failed beside that one.
+    and `further_keys` the steps that failed beside that one. `cause` is `document` where what a workflow's document
+    says made the failure, so that trying again would end the same way.
     """
 
     code: ClassVar[str] = "ERR_INTERNAL"
@@ -40,6 +41,7 @@ class CheckpointflowError(Exception):
         self.run_id = run_id
         self.step_key = step_key
         self.further_keys: tuple[str, ...] = ()
+        self.cause: Literal["document"] | None = None
 
 
 # -- 10: the request itself is wrong ---------------------------------------------------------------
@@ -358,6 +360,16 @@ class StepInDoubtError(StepFailedError):
     """
 
     code = "ERR_STEP_IN_DOUBT"
+
+
+class CasesFailedError(CheckpointflowError):
+    """Cases of a workflow did not come out as expected, or reached less of it than was asked for.
+
+    Read `cases` or `coverage.missed` in the envelope, then mend the document or the case.
+    """
+
+    code = "ERR_CASES_FAILED"
+    exit_code = 30
 
 
 # -- 60: the store ---------------------------------------------------------------------------------

@@ -19,6 +19,9 @@ Path: TypeAlias = tuple[str | int, ...]
 MAX_PROBLEMS = 50
 _SHOWN = 120
 _LISTED = 12
+_LONGEST_GUESSED = 100
+_GUESSED_AMONG = 1000
+_COMPARED = 200
 _META = "https://json-schema.org/draft/2020-12/schema"
 _TYPE_WORDS = {
     "string": "text",
@@ -62,7 +65,22 @@ _TOLD = 5
 def told(problems: list[Problem]) -> tuple[str, JsonObject]:
     """Return problems for an error: the first few in a sentence, and all as `details`."""
     listed: list[JsonValue] = [{"path": list(one.path), "message": one.message} for one in problems]
-    return "; ".join(problem.message for problem in problems[:_TOLD]), {"problems": listed}
+    return "; ".join(map(sentence, problems[:_TOLD])), {"problems": listed}
+
+
+def sentence(problem: Problem) -> str:
+    """Return a problem with the field that it is about: "`pages[0].size` must be a number, but is null"."""
+    path, message = problem.path, problem.message
+    if problem.keyword in ("additionalProperties", "unevaluatedProperties"):
+        path = path[:-1]
+    place = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in path).removeprefix(".")
+    if not place:
+        return message
+    if message.startswith(("must be ", "has ", "is ", "needs ", "holds ")):
+        return f"`{_cut(place)}` {message}"
+    if message.startswith(("`", "unknown field")):
+        return f"{message} in `{_cut(place)}`"
+    return f"`{_cut(place)}`: {message}"
 
 
 # -- values against schemas ------------------------------------------------------------------------
@@ -83,7 +101,7 @@ def check(value: JsonValue, schema: Schema) -> list[Problem]:
         return [Problem((), "holds text that is not Unicode (half of a surrogate pair)")]
     except ValueError as error:
         return [Problem((), f"cannot be checked: {_cut(str(error))}")]
-    return [problem for error in errors for problem in _explain(error, schema)][:MAX_PROBLEMS]
+    return list(islice((problem for error in errors for problem in _explain(error, schema)), MAX_PROBLEMS))
 
 
 def is_valid(value: JsonValue, schema: Schema) -> bool:
@@ -225,10 +243,17 @@ def _explain(error: Any, schema: Schema) -> Iterator[Problem]:
     elif isinstance(says, str):
         message, hint = f"{show(error.instance)} is not {says}", ""
     elif sentence is None:
-        message, hint = _cut(str(error.message)), ""
+        message, hint = _of_library(error), ""
     else:
         message, hint = sentence(error, parent)
     yield Problem(path, message, keyword, hint)
+
+
+def _of_library(error: Any) -> str:
+    """Return the library's own sentence, of whose value only the beginning is kept."""
+    sentence, written = str(error.message), dump(error.instance)
+    rest = sentence.removeprefix(written)
+    return _cut(sentence) if rest == sentence else f"{_cut(written)}{_cut(rest)}"
 
 
 def _unexpected(path: Path, name: str, parent: JsonObject, keyword: str) -> Problem:
@@ -273,7 +298,7 @@ def _alternatives(error: Any, parent: JsonObject) -> tuple[str, str]:
     options = _as_list(parent.get(str(error.kind.name)))
     names = [_only_required(option) for option in options]
     if not names or not all(names) or not isinstance(error.instance, dict):
-        return _cut(str(error.message)), ""
+        return _of_library(error), ""
     present = [group for group in names if group and all(name in error.instance for name in group)]
     spoken = [" with ".join(f"`{name}`" for name in group or ()) for group in names]
     if len(present) > 1:
@@ -376,13 +401,25 @@ def describe(value: JsonValue) -> str:
 
 def did_you_mean(name: JsonValue, known: Iterable[str]) -> str:
     """Return "did you mean `x`?" for the known name nearest to a mistyped one, else an empty text."""
-    if not isinstance(name, str) or len(name) > 100:
-        return ""
+    close = closest(name, known) if isinstance(name, str) else None
+    return "" if close is None else f"did you mean `{close}`?"
+
+
+def closest(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name nearest to a mistyped one, None if none is near.
+
+    However many and long the names are, only so many are compared that it takes milliseconds.
+    """
+    if not 0 < len(name) <= _LONGEST_GUESSED:
+        return None
     from difflib import get_close_matches
 
-    names = {word.lower(): word for word in known}
-    close = get_close_matches(name.lower(), names, n=1, cutoff=0.6)
-    return f"did you mean `{names[close[0]]}`?" if close else ""
+    least, most = len(name) * 3 // 7, len(name) * 7 // 3 + 1  # others are too short or long to be near
+    names = {word.lower(): word for word in islice(known, _GUESSED_AMONG) if least <= len(word) <= most}
+    limit = min(_COMPARED, max(20, 2000 // len(name)))
+    near = sorted(names, key=lambda word: word[:1] != name[:1].lower()) if len(names) > limit else list(names)
+    close = get_close_matches(name.lower(), near[:limit], n=1, cutoff=0.6)
+    return names[close[0]] if close else None
 
 
 def _one_of(names: Iterable[str]) -> str:

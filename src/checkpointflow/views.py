@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from checkpointflow import clock
 from checkpointflow.errors import RunInterruptedError, exit_code_of
@@ -15,6 +15,9 @@ from checkpointflow.kernel.ids import StepKey
 from checkpointflow.kernel.scope import last_name
 from checkpointflow.kernel.store import Backoff, HolderInfo, Message, OpenWait, RunHead
 from checkpointflow.values import JsonObject, JsonValue
+
+if TYPE_CHECKING:
+    from checkpointflow.frontends.definition import StepTraits
 
 RunStatus: TypeAlias = Literal[
     "running", "interrupted", "waiting", "paused", "moved", "completed", "failed", "cancelled"
@@ -33,7 +36,10 @@ STATUSES: tuple[RunStatus, ...] = (
 
 @dataclass(frozen=True, kw_only=True)
 class WaitView:
-    """One thing that a run needs to go on; `is_answered` when an answer is accepted and not yet taken up."""
+    """One thing that a run needs to go on; `is_answered` when an answer is accepted and not yet taken up.
+
+    `doubtful` is known of most steps in doubt.
+    """
 
     run_id: str
     workflow_id: str
@@ -52,6 +58,7 @@ class WaitView:
     due_at: datetime | None
     is_overdue: bool
     is_answered: bool
+    doubtful: StepTraits | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +66,7 @@ class RunView:
     """One run as it stands.
 
     `value` is what a completed run ended with (`result`, `outputs`, `recovered_error`), `error` why it failed,
-    `holder` who drives it.
+    `holder` who drives it, `source_path` the file it was started from.
     """
 
     run_id: str
@@ -77,6 +84,7 @@ class RunView:
     error: JsonObject | None
     warnings: tuple[str, ...]
     holder: HolderInfo | None
+    source_path: str | None = None
 
     @property
     def exit_code(self) -> int:
@@ -126,9 +134,10 @@ def status_of(head: RunHead, holder: HolderInfo | None) -> RunStatus:
     return "interrupted" if head.status == "open" else head.status
 
 
-def wait_view(wait: OpenWait, head: RunHead, now: datetime) -> WaitView:
-    """Return how a wait is shown at an instant."""
+def wait_view(wait: OpenWait, head: RunHead, now: datetime, doubtful: StepTraits | None = None) -> WaitView:
+    """Return how a wait is shown at an instant; `doubtful` is what is known of a step in doubt."""
     request = wait.request
+    prompt = _doubt(wait, doubtful) if wait.kind == "in_doubt" else request.get("prompt")
     return WaitView(
         run_id=wait.run_id,
         workflow_id=head.workflow_id,
@@ -139,7 +148,7 @@ def wait_view(wait: OpenWait, head: RunHead, now: datetime) -> WaitView:
         step_id=last_name(wait.key),
         audience=wait.audience,
         event_name=wait.event_name,
-        prompt=_text(request.get("prompt")),
+        prompt=_text(prompt),
         summary=_text(request.get("summary")),
         input_schema=request.get("input_schema"),
         risk_level=_text(request.get("risk_level")),
@@ -147,7 +156,19 @@ def wait_view(wait: OpenWait, head: RunHead, now: datetime) -> WaitView:
         due_at=wait.due_at,
         is_overdue=wait.due_at is not None and wait.due_at <= now,
         is_answered=wait.answered,
+        doubtful=doubtful,
     )
+
+
+def _doubt(wait: OpenWait, doubtful: StepTraits | None) -> str:
+    """Return what has to be found out about a step in doubt."""
+    attempt = wait.request.get("attempt")
+    if doubtful is not None and doubtful.effect == "idempotent":
+        return (
+            f"Is step `{wait.key}` to be performed again? "
+            f"Three times in a row, with attempt {attempt} the last, its driver died while it ran."
+        )
+    return f"Did step `{wait.key}` take effect? Nobody saw how attempt {attempt} ended."
 
 
 def run_view(
@@ -157,9 +178,10 @@ def run_view(
     waits: Sequence[OpenWait] = (),
     value: JsonObject | None = None,
     warnings: Iterable[str] = (),
+    doubts: Mapping[StepKey, StepTraits] | None = None,
     now: datetime,
 ) -> RunView:
-    """Return how a run is shown at an instant."""
+    """Return how a run is shown at an instant; `doubts` is what is known of its steps in doubt."""
     status = status_of(head, holder)
     key = waits[0].key if waits and status != "running" else head.current_key
     return RunView(
@@ -173,11 +195,12 @@ def run_view(
         started_at=head.started_at,
         updated_at=head.updated_at,
         labels=dict(head.labels),
-        waits=tuple(wait_view(wait, head, now) for wait in waits),
+        waits=tuple(wait_view(wait, head, now, (doubts or {}).get(wait.key)) for wait in waits),
         value=value or {},
         error=head.error if status == "failed" else None,
         warnings=tuple(warnings),
         holder=holder if status == "running" else None,
+        source_path=head.source_path,
     )
 
 
@@ -204,6 +227,16 @@ def message_warnings(messages: Iterable[Message]) -> list[str]:
         f"the early event `{message.name}` (`{message.event_id}`) was set aside: it does not fit its wait's schema"
         for message in messages
         if message.state == "set_aside"
+    ]
+
+
+def failure_warnings(last: e.AnyEntry | None) -> list[str]:
+    """Return what has to be said of a run that parked: which members have failed in scopes that wait for others."""
+    failed = last.failed_members if isinstance(last, e.RunParked) else []
+    return [
+        f"`{one['key']}` has failed, and the run waits for what goes on beside it: {one['message']}"
+        for one in failed
+        if isinstance(one, dict)
     ]
 
 
@@ -236,6 +269,8 @@ class _Draft:
     error: JsonObject | None = None
     details: JsonObject | None = None
     has_effect: bool = False
+    members: int | None = None
+    failed: dict[str, JsonObject] = field(default_factory=dict)
 
 
 class _Steps:
@@ -263,7 +298,7 @@ class _Steps:
             case e.TimerSet():
                 self._begin(entry.key, "sleep", entry.at, "waiting")
             case e.ScopeOpened():
-                self._begin(entry.key, entry.kind, entry.at, "running")
+                self._begin(entry.key, entry.kind, entry.at, "running").members = entry.members
             case e.ValueRecorded() if "%" not in entry.key.rsplit("/", 1)[-1][:1]:
                 self._value(entry)
             case e.RunReopened() | e.DefinitionChanged():
@@ -318,6 +353,7 @@ class _Steps:
                     draft.error = {"code": "ERR_TIMEOUT", "message": "nobody answered in time"}
             case e.ScopeClosed():
                 draft.status, draft.error = entry.outcome, entry.error
+                draft.failed = {str(one["key"]): one for one in entry.failed_members if isinstance(one, dict)}
 
     def _inside(self, scope: _Draft) -> JsonValue:
         """Return a scope's outputs from the visits right inside it."""
@@ -331,7 +367,7 @@ class _Steps:
             inside = _list_value(members.get("", []))
             return inside.get("result", inside)
         if scope.kind == "foreach":
-            return {"iterations": [_list_value(drafts) for drafts in members.values()]}
+            return {"iterations": _iterations(scope, members)}
         return {member.strip('[]"'): _branch_value(member, drafts) for member, drafts in members.items()}
 
     def _view(self, draft: _Draft) -> StepView:
@@ -358,6 +394,19 @@ class _Steps:
             return None, None
         stdout, stderr = self._paths.of(draft.key, draft.attempt)
         return str(stdout) if stdout.exists() else None, str(stderr) if stderr.exists() else None
+
+
+def _iterations(scope: _Draft, members: Mapping[str, Sequence[_Draft]]) -> list[JsonValue]:
+    """Return what each iteration gave, in item order as far as keys tell it, and why those failed that did."""
+    failed = {key.removeprefix(scope.key): error for key, error in scope.failed.items()}
+    names = list(dict.fromkeys([*members, *failed]))
+    if all(name[1:-1].isdigit() for name in names):
+        names = [f"[{index}]" for index in range(scope.members or 0)]
+    return [_list_value(members.get(name, ())) | _shown_failure(failed.get(name)) for name in names]
+
+
+def _shown_failure(error: JsonObject | None) -> JsonObject:
+    return {} if error is None else {"error": {name: error.get(name) for name in ("code", "message", "details")}}
 
 
 def _list_value(drafts: Sequence[_Draft]) -> JsonObject:

@@ -10,6 +10,7 @@ import shutil
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -23,10 +24,13 @@ from checkpointflow.cli.door import COMMANDS
 from checkpointflow.errors import DocumentError
 from checkpointflow.frontends.document.loader import load_file, load_text
 from checkpointflow.frontends.document.specs import KINDS
+from checkpointflow.testing import run_cases
+from checkpointflow.testing.beside import is_case_file
+from checkpointflow.testing.case_schema import cases_schema
 from checkpointflow.values import dump
 from examples.stories import UNPINNED
 
-EXAMPLES = sorted((ROOT / "examples").rglob("*.yaml"))
+EXAMPLES = sorted(path for path in (ROOT / "examples").rglob("*.yaml") if not is_case_file(path))
 REFERENCE = ROOT / "docs" / "reference"
 SAFE = ROOT / "docs" / "how-to" / "write-a-safe-command.md"
 ONE_STEP = (ROOT / "tests" / "architecture" / "test_one_step.py").read_text(encoding="utf-8")
@@ -104,7 +108,7 @@ def test_yaml_on_pages_is_a_document_or_steps_of_one(page: Path, block: Block, t
     if block.mark.startswith("runs: "):
         assert block.mark in Path(__file__).read_text(encoding="utf-8") + ONE_STEP, f"nothing reads `{block.mark}`"
         return
-    if block.mark.startswith("fragment: "):  # it says of what
+    if block.mark.startswith(("fragment: ", "file: ")):  # it says of what; files are those of a session that is typed
         return
     text = block.text if block.text.startswith("schema_version:") else as_document(block.text)
     for name in ("deploy.yaml", "other.yaml"):
@@ -324,3 +328,46 @@ def test_the_documents_on_the_pages_are_valid() -> None:
 def test_arguments_that_the_page_warns_of_are_warned_about_and_the_rewrite_is_not(pair: dict[str, Any]) -> None:
     assert ["process list" in str(problem["message"]) for problem in problems_with_secret(pair["warned"])] == [True]
     assert problems_with_secret(pair["instead"]) == []
+
+
+# -- tests of workflows -----------------------------------------------------------------------------
+
+TEST = ROOT / "docs" / "how-to" / "test-a-workflow.md"
+
+
+@pytest.fixture
+def page_of_cases(tmp_path: Path) -> Path:
+    """A folder with the example and the cases that the page shows for it."""
+    shutil.copy(ROOT / "examples" / "publish_page.yaml", tmp_path)
+    (cases,) = marked(TEST, "runs: cases of publish_page")
+    (tmp_path / "publish_page.test.yaml").write_text(cases, encoding="utf-8")
+    return tmp_path
+
+
+def test_the_cases_on_the_page_hold(page_of_cases: Path) -> None:
+    report = run_cases(page_of_cases / "publish_page.yaml")
+    assert len(report.results) == 3
+    for result in report.results:
+        result.check()
+
+
+def test_the_python_on_the_page_runs(page_of_cases: Path) -> None:
+    (code,) = marked(TEST, "runs: from Python")
+    subprocess.run([sys.executable, "-W", "error", "-c", code], cwd=page_of_cases, check=True)
+
+
+def test_every_field_of_a_case_stands_on_the_page() -> None:
+    text = TEST.read_text(encoding="utf-8")
+    known = set(_fields(cases_schema()))
+    assert {"after_seconds", "in_order", "prompt", "exit_code"} <= known
+    assert [name for name in sorted(known) if f"`{name}`" not in text and f"{name}:" not in text] == []
+
+
+def _fields(schema: Any) -> Iterator[str]:
+    if isinstance(schema, list):
+        for item in schema:
+            yield from _fields(item)
+    if isinstance(schema, dict):
+        yield from schema.get("properties", {})
+        for inner in schema.values():
+            yield from _fields(inner)

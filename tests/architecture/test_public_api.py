@@ -11,7 +11,15 @@ import pytest
 
 PUBLIC = {
     "checkpointflow": ["__version__"],
-    "checkpointflow.testing": ["Crash", "CrashingStore", "StoreContract"],
+    "checkpointflow.testing": [
+        "CaseResult",
+        "CasesReport",
+        "Crash",
+        "CrashingStore",
+        "StoreContract",
+        "run_case",
+        "run_cases",
+    ],
 }
 _LOOK = """
 import importlib, json, sys, types

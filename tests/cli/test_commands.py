@@ -31,8 +31,8 @@ def test_the_starter_validates_without_warnings_and_runs_to_its_wait_and_to_its_
     assert made["file"] == "workflow.yaml"
     assert (cpf.cwd / "workflow.yaml").read_text().startswith("# yaml-language-server: $schema=")
     assert cpf.here("validate", "-f", "workflow.yaml", "--strict").envelope["problems"] == []
-    check, run = (action["argv"] for action in made["next_actions"])
-    assert cpf.here(*check[1:]).exit_code == 0
+    check, run, test = (action["argv"] for action in made["next_actions"])
+    assert cpf.here(*check[1:]).exit_code == cpf.here(*test[1:]).exit_code == 0
     waits = cpf.here(*run[1:]).envelope
     assert (waits["status"], waits["wait"]["summary"]) == ("waiting", "Hello, Ada!\n")
     cpf.write("response.json", '{"decision": "approve"}')
@@ -249,7 +249,8 @@ def test_several_waits_for_one_event_are_told_apart_by_their_ids(cpf: Program) -
         ["--input", "@response.json"],
     ]
     assert shlex.split(waits[2]["resume"]["command"]) == waits[2]["resume"]["argv"]
-    cpf.write("response.json", "{}")
+    for wait in waits:
+        cpf.write(wait["resume"]["argv"][7].removeprefix("@"), "{}")
     unsaid = cpf.here("resume", "--run-id", envelope["run_id"], "--event", "go", "--input", "{}").envelope
     assert (unsaid["exit_code"], unsaid["status"]) == (10, "waiting")
     statuses = [cpf.here(*wait["resume"]["argv"][1:]).envelope["status"] for wait in waits]
@@ -263,7 +264,7 @@ def test_the_inbox_lists_open_waits_each_with_its_command(cpf: Program, waiting:
     assert [wait["run_id"] for wait in waits] == [waiting, twins, twins, twins]
     agents = cpf.here("waits", "--audience", "agent").envelope["waits"]
     assert [wait["step_key"] for wait in agents] == [waits[2]["step_key"]]
-    cpf.write("response.json", "{}")
+    cpf.write(agents[0]["resume"]["argv"][7].removeprefix("@"), "{}")
     answered = cpf.here(*agents[0]["resume"]["argv"][1:]).envelope
     assert [wait["audience"] for wait in answered["waits"]] == ["user", "system"]
 

@@ -184,7 +184,7 @@ def test_a_template_validates_without_warnings(cpf: Program, template: str) -> N
 
 
 def started(cpf: Program, template: str) -> dict:
-    _, run = (action["argv"] for action in cpf.here("init", "--template", template).envelope["next_actions"])
+    _, run, _ = (action["argv"] for action in cpf.here("init", "--template", template).envelope["next_actions"])
     return cpf.here(*run[1:]).envelope
 
 
@@ -199,7 +199,7 @@ def test_the_hand_off_goes_from_agent_to_user_and_back_until_the_user_agrees(cpf
 
     def answered(audience: str, answer: str) -> dict:
         (wait,) = cpf.here("waits", "--audience", audience).envelope["waits"]
-        cpf.write("response.json", answer)
+        cpf.write(next(word[1:] for word in wait["resume"]["argv"] if word.startswith("@")), answer)
         return cpf.here(*wait["resume"]["argv"][1:]).envelope
 
     assert answered("agent", '{"text": "first"}')["wait"]["summary"] == "first"

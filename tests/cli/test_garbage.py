@@ -18,6 +18,7 @@ LONG = "9" * 5_000
 NEEDS = {
     "init": (),
     "validate": ("-f", "gate.yaml"),
+    "test": ("gate.yaml",),
     "schema": (),
     "fork": (*NOBODY, "--at", "s"),
     "tick": (),
@@ -107,8 +108,7 @@ ODD_WORDS = [
     *[("flows", "--detail", bad) for bad in ("", "nothing", "a\nb")],
     *[("guide", "--topic", bad) for bad in ("", "loops")],
     *[("completion", bad) for bad in ("", "tcsh")],
-    *[(later,) for later in ("gui", "__complete__")],
-    *[(later,) for later in ("test", "help", "RUN", "")],
+    *[(later,) for later in ("gui", "__complete__", "help", "RUN", "")],
     ("--bogus",),
     ("--version", "x"),
     ("--", "run"),

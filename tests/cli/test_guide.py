@@ -56,6 +56,10 @@ def blocks(language: str) -> list[Block]:
     return [block for block in found if block.language == language]
 
 
+def documents() -> list[Block]:
+    return [block for block in blocks("yaml") if block.marks[0] != "cases"]
+
+
 def document(block: Block) -> str:
     if block.marks[0] == "document":
         return block.text
@@ -102,7 +106,7 @@ def test_a_topic_fits_on_few_screens(topic: str) -> None:
     assert max(map(len, lines)) <= 125
 
 
-@pytest.mark.parametrize("block", blocks("yaml"), ids=str)
+@pytest.mark.parametrize("block", documents(), ids=str)
 def test_every_document_of_the_manual_is_valid_without_a_warning(block: Block, tmp_path: Path) -> None:
     assert block.marks[0] in ("document", "steps")
     for name in ("deploy.yaml", "other.yaml"):
@@ -110,6 +114,17 @@ def test_every_document_of_the_manual_is_valid_without_a_warning(block: Block, t
     loaded = load_text(document(block), source_path=tmp_path / "workflow.yaml", cwd=tmp_path)
     doubts = [problem for problem in loaded.problems if not str(problem["path"]).endswith(".call")]
     assert doubts == []  # that the module of a `call` is not kept with the run is said of each
+
+
+def test_the_cases_of_the_manual_hold_and_reach_what_it_says(cpf: Program) -> None:
+    written, cases = (block for block in blocks("yaml") if block.topic == "testing")
+    cpf.write("publish.yaml", written.text)
+    cpf.write("publish.test.yaml", cases.text)
+    assert cases.marks[0] == "cases"
+    (shown,) = (block for block in blocks("sh") if block.topic == "testing")
+    for _, *words in commands(shown):
+        answer = cpf.here(*words)
+        assert answer.exit_code == 0, answer.stdout
 
 
 def test_the_manual_marks_what_is_no_yaml_and_has_blocks_of_every_kind() -> None:

@@ -175,6 +175,16 @@ def test_folders_of_no_run_are_a_warning(cpf: Program) -> None:
     assert "kept-1" not in found(cpf)["files"]["message"]
 
 
+def test_folders_of_runs_of_1_x_belong_to_the_store_that_was_put_aside(cpf: Program) -> None:
+    folder = cpf.home / "runs" / ("0123456789abcdef" * 2)
+    cpf.write("failing.yaml", FAILING)
+    cpf.here("run", "-f", "failing.yaml")
+    folder.mkdir(mode=0o700)
+    assert str(folder) in found(cpf)["files"]["message"]
+    (cpf.home / "runs-1.x.db").touch(mode=0o600)
+    assert "files" not in found(cpf)
+
+
 def test_an_old_sqlite_and_a_full_disk_are_warnings(cpf: Program, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checks, "OLDEST_SOUND_SQLITE", (99, 0, 0))
     monkeypatch.setattr(checks, "LITTLE_SPACE_BYTES", 1 << 62)

@@ -230,6 +230,9 @@ def test_a_step_that_took_three_processes_with_it_is_in_doubt(shop):
     shop.kill_during("pay", "resume", "--run-id", RUN, deaths=3)
     envelope = shop.cpf("resume", "--run-id", RUN)
     assert (envelope["exit_code"], envelope["wait"]["kind"], envelope["wait"]["step_key"]) == (40, "in_doubt", "pay")
+    told = " ".join(envelope["wait"]["instructions"])
+    assert "its driver died three times in a row" in told
+    assert "take effect once" not in told
     envelope = shop.cpf("decide", "--run-id", RUN, "pay", "again", "--reason", "harmless")
     assert (envelope["status"], envelope["result"]) == ("completed", "pay")
     assert shop.performed() == ["before 1", "pay 1", "pay 2", "pay 3", "pay 4"]

@@ -133,6 +133,35 @@ _FOLDERS = [".", "src", "ünï cödé"]
 _SIGNATURE = "65beac4f6cf4e213"
 _PAGE: JsonObject = {"page_url": "https://example.com/home"}
 _STAGED: JsonObject = {"status": "deployed", "replicas": 1}
+_SHOP: JsonObject = {"service": "shop", "folder": "shop", "big_kib": 3}
+_TASK: JsonObject = {"file": "notes.txt", "task": "Greet the reader by name"}
+
+
+def _greeting(folder: Path) -> None:
+    (folder / "notes.txt").write_text("Dear reader,\nwelcome.\n")
+
+
+def _patch(old: str, new: str) -> JsonObject:
+    """Return an agent's answer: the line `old` of the greeting becomes `new`."""
+    diff = f"--- a/notes.txt\n+++ b/notes.txt\n@@ -1,2 +1,2 @@\n-{old}\n+{new}\n welcome.\n"
+    return {"title": f"Say {new}", "why": "It is friendlier.", "risk": "low", "patch": diff}
+
+
+def _stuck_shop(folder: Path) -> None:
+    """Make a folder with one big log, one small, a lock of yesterday's yesterday, and one of now."""
+    (folder / "shop").mkdir()
+    for name, size in (("a.log", 4096), ("b.log", 10), ("now.lock", 1), ("old.lock", 1)):
+        (folder / "shop" / name).write_text("x" * size)
+    os.utime(folder / "shop" / "old.lock", (0, 0))
+
+
+def _locked_shop(folder: Path) -> None:
+    _stuck_shop(folder)
+    (folder / "shop" / "a.log").unlink()
+
+
+def _decisions(*findings: str, decision: str) -> dict[str, JsonValue]:
+    return {f'each["{finding}"]/decision': {"decision": decision} for finding in findings}
 
 
 def _one_fix(folder: Path) -> None:
@@ -358,5 +387,66 @@ STORIES = [
         input={"page_id": "home"},
         answers={"approval": {"decision": "reject", "comment": "no"}},
         value={"result": {"status": "rejected", "comment": "no"}, "outputs": {}},
+    ),
+    Story(
+        name="patch applied at the second try",
+        file="reviewed_patch.yaml",
+        prepare=_greeting,
+        input=_TASK,
+        answers={
+            "patch": _patch("Dear Reader,", "Dear Ann,"),
+            "patch#2": _patch("Dear reader,", "Dear Ann,"),
+            "review": {"decision": "apply"},
+        },
+        value={
+            "result": {"status": "applied", "file": "notes.txt", "title": "Say Dear Ann,", "added": 1, "removed": 1}
+        },
+        files={"notes.txt": "Dear Ann,\nwelcome.\n"},
+    ),
+    Story(
+        name="patch stopped",
+        file="reviewed_patch.yaml",
+        prepare=_greeting,
+        input=_TASK,
+        answers={"patch": _patch("Dear reader,", "Dear Ann,"), "review": {"decision": "stop", "comment": "no need"}},
+        value={"result": {"status": "stopped", "comment": "no need"}},
+        files={"notes.txt": "Dear reader,\nwelcome.\n"},
+    ),
+    Story(
+        name="nothing to patch",
+        file="reviewed_patch.yaml",
+        input=_TASK,
+        status="failed",
+        message="`notes.txt` cannot be read: cat: notes.txt: No such file or directory",
+    ),
+    Story(
+        name="incident mended",
+        file="incident.yaml",
+        prepare=_stuck_shop,
+        input=_SHOP,
+        answers=_decisions("big log a.log", "old lock old.lock", decision="mend"),
+        value={"result": {"status": "mended", "report": "incident.json", "findings": 2}},
+    ),
+    Story(
+        name="incident left open",
+        file="incident.yaml",
+        prepare=_locked_shop,
+        input=_SHOP,
+        answers=_decisions("old lock old.lock", decision="leave"),
+        value={"result": {"status": "attention", "report": "incident.json", "errors": []}},
+    ),
+    Story(
+        name="no incident",
+        file="incident.yaml",
+        prepare=lambda folder: (folder / "shop").mkdir(),
+        input=_SHOP,
+        value={"result": {"status": "quiet"}},
+    ),
+    Story(
+        name="incident unseen",
+        file="incident.yaml",
+        input=_SHOP,
+        status="failed",
+        message='`shop` cannot be looked at: step `checks["big_logs"]/big_logs` exited with code 66',
     ),
 ]

@@ -4,9 +4,10 @@ import pytest
 
 from checkpointflow.client import Client
 from checkpointflow.frontends.document.loader import load_file
+from checkpointflow.testing.beside import is_case_file
 from examples.stories import EXAMPLES, STORIES, UNPINNED, go_on, settings
 
-FILES = sorted(str(path.relative_to(EXAMPLES)) for path in EXAMPLES.rglob("*.yaml"))
+FILES = sorted(str(path.relative_to(EXAMPLES)) for path in EXAMPLES.rglob("*.yaml") if not is_case_file(path))
 
 
 def test_every_example_has_a_story():

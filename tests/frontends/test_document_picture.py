@@ -14,8 +14,9 @@ from checkpointflow.frontends.document.loader import load_file, load_text
 from checkpointflow.frontends.document.picture import picture_of
 from checkpointflow.frontends.document.specs import KINDS
 from checkpointflow.pictures.picture import Picture
+from checkpointflow.testing.beside import is_case_file
 
-EXAMPLES = sorted((ROOT / "examples").rglob("*.yaml"))
+EXAMPLES = sorted(path for path in (ROOT / "examples").rglob("*.yaml") if not is_case_file(path))
 Way = tuple[str, str, str, str]
 
 

@@ -192,3 +192,27 @@ def test_kinds_that_this_version_lacks_are_refused_as_unsupported(tmp_path: Path
     (problem,) = caught.value.details["problems"]
     assert problem["code"] == "ERR_UNSUPPORTED_STEP"
     assert problem["line"] == 1
+
+
+EVERY = {"cli", "api", "python"}
+TAKEN_BY: list[tuple[JsonValue, set[str]]] = [
+    *((word, EVERY) for word in ("timeout", "connection", "exit:75", "http:503", "http:5xx")),
+    *((word, {"python"}) for word in ("OSError", "http.client.HTTPException")),
+    *((word, set()) for word in ("exit:", "http:7xx", "", "a-b", "timeout\n", 1)),
+]
+
+
+@pytest.mark.parametrize("kind", sorted(EVERY))
+@pytest.mark.parametrize(("word", "kinds"), TAKEN_BY)
+def test_the_schema_and_the_loader_take_the_same_words_in_retry_on(
+    kind: str, word: JsonValue, kinds: set[str], tmp_path: Path
+) -> None:
+    tree = document(kind, EXAMPLES[kind][0] | {"retry": {"max_attempts": 2, "on": [word]}})
+    found = []
+    try:
+        load_text(dump(tree), source_path=None, cwd=tmp_path)
+    except DocumentError as error:
+        found = [(one["path"], bool(one["hint"])) for one in error.problems if one["severity"] == "error"]
+    is_taken = kind in kinds
+    assert (check(tree, document_schema()) == []) is is_taken
+    assert found == ([] if is_taken else [("workflow.steps[0].retry.on[0]", True)])

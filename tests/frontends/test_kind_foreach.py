@@ -277,6 +277,22 @@ def test_steps_of_the_sub_workflow_see_neither_items_nor_steps_of_the_caller(tmp
     assert ran.result == {"iterations": [[{"a": {"status": "pending", "outputs": None}}, {"n": 1}]]}
 
 
+@pytest.mark.parametrize(
+    ("schema", "seen"),
+    [
+        ("{type: object}", {"_foreach_item": "x", "_foreach_index": 0}),
+        ("{properties: {_foreach_item: {type: string}}, additionalProperties: false}", {"_foreach_item": "x"}),
+        ("{properties: {n: {default: 1}}, additionalProperties: false}", {"n": 1}),
+    ],
+)
+def test_without_inputs_a_sub_workflow_gets_the_item_as_in_1_x_unless_its_input_is_closed(
+    tmp_path: Path, schema: str, seen: dict[str, object]
+) -> None:
+    sub = document("- {id: a, kind: end, result: '${inputs}'}", inputs=schema, name="sub")
+    steps = "- {id: f, kind: foreach, items: inputs.l, workflow_ref: sub.yaml}" + END
+    assert run(tmp_path, steps, {"l": ["x"]}, files={"sub.yaml": sub}).result == {"iterations": [seen]}
+
+
 def test_outputs_that_do_not_fit_their_schema_fail_the_step(tmp_path: Path) -> None:
     steps = body("{id: s, kind: set, values: {}}", ", outputs: {properties: {iterations: {maxItems: 3}}}")
     assert run(tmp_path, steps, NUMBERS).error["code"] == "ERR_STEP_OUTPUT_INVALID"

@@ -16,11 +16,11 @@ from checkpointflow.errors import (
 )
 from checkpointflow.expressions import parse
 from checkpointflow.frontends.document.loader import load_text
+from checkpointflow.frontends.document.remedies import what_to_write
 from checkpointflow.frontends.document.schema import document_schema, step_schema
 from checkpointflow.frontends.document.scopes import scope_of
 from checkpointflow.frontends.document.specs import KINDS
 from checkpointflow.frontends.document.strict_yaml import parse as parse_yaml
-from checkpointflow.frontends.document.structure import what_to_write
 from checkpointflow.schemas import Problem, check
 from checkpointflow.values import JsonObject
 
@@ -399,11 +399,38 @@ def test_transitions_that_leave_out_an_answer_are_warned_about() -> None:
     assert warnings_of(two) == ["no transition is taken when `d` is `later`"]
     all_three = two.replace("- {id: z", "  - {when: event.d == 'later', next: z}\n- {id: z")
     assert warnings_of(all_three) == []
-    assert warnings_of(all_three.replace("'later'", "'latter'")) == [
+    mistyped = warnings_of(all_three.replace("'later'", "'latter'"))
+    assert [one.partition(":")[0] for one in mistyped] == [
         "no transition is taken when `d` is `later`",
-        "`d` is never `latter`, says `input_schema`",
+        "this transition is never taken",
     ]
     assert warnings_of(two.replace('event.d == "yes"', 'event.d != "no"')) == []
+
+
+@pytest.mark.parametrize(
+    ("schema", "conditions", "left"),
+    [
+        ("{enum: [a, b, c]}", ["event == 'a'"], "the answer is `b`, or the answer is `c`"),
+        ("{required: [d], properties: {d: {enum: [1, 2, 3]}}}", ["event.d < 2 || event.d == 3"], "`d` is `2`"),
+        ("{required: [d], properties: {d: {const: x}}}", ["event.d == 'y'", "true"], None),
+        ("{required: [d], properties: {d: {enum: [a, b]}}}", ["event.d == 'a' and inputs.n == 1"], None),
+        ("{required: [d], properties: {d: {enum: [a, b]}}}", ["['a'].exists(x, x == event.d)"], None),
+        ("{required: [d], properties: {d: {type: string}}}", ["event.d == 'a'"], None),
+        ("{required: [d], properties: {d: {type: boolean}}}", ["event.d"], None),
+        (
+            "{required: [d, e], properties: {d: {enum: [a, b]}, e: {type: boolean}}}",
+            ["event.d == 'a'", "!event.e"],
+            "`d` is `b` and `e` is `true`",
+        ),
+    ],
+)
+def test_the_answers_that_a_schema_lists_are_tried_on_every_transition(
+    schema: str, conditions: list[str], left: str | None
+) -> None:
+    transitions = "".join(f'  - {{when: "{one}", next: end}}\n' for one in conditions)
+    wait = f"- id: w\n  kind: await_event\n  audience: user\n  event_name: e\n  input_schema: {schema}\n"
+    found = [one for one in warnings_of(f"{wait}  transitions:\n{transitions}") if "no transition" in one]
+    assert found == ([] if left is None else [f"no transition is taken when {left}"])
 
 
 def test_after_transitions_that_cover_every_answer_the_next_step_is_not_reached() -> None:
@@ -654,7 +681,7 @@ def test_no_mutation_of_a_document_gets_past_us_with_anything_but_a_located_prob
             assert all(1 <= problem["line"] <= text.count("\n") + 2 for problem in problems)
             assert all(problem["column"] >= 1 and problem["message"] for problem in problems)
         else:
-            assert check(loaded.definition["documents"]["0"]["tree"], document_schema()) == []
+            assert check(loaded.stored["documents"]["0"]["tree"], document_schema()) == []
     assert 300 < refused < 500
 
 
@@ -670,3 +697,12 @@ def test_a_branch_that_starts_a_step_and_one_with_its_name_are_refused_in_either
     for branches in (f"{named}, {started}", f"{started}, {named}"):
         steps = f"- {{id: p, kind: parallel, branches: [{branches}]}}\n- {{id: a, kind: cli, command: 'true'}}\n"
         assert ["used for two branches" in str(one["message"]) for one in problems_of(steps)] == [True]
+
+
+def test_a_field_that_takes_no_expressions_says_so_and_makes_no_other_field_look_idle() -> None:
+    (problem,) = problems_of(
+        "  - {id: w, kind: await_event, audience: user, event_name: e, input_schema: true,\n"
+        "     timeout_seconds: '${inputs.n}', on_timeout: {outputs: {}}}\n"
+    )
+    assert problem["message"] == "`timeout_seconds` takes no expressions: it has to stand in the document"
+    assert problem["hint"] == "write `timeout_seconds: 30`"

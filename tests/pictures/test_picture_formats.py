@@ -17,9 +17,10 @@ from checkpointflow.pictures import FORMATS, SUFFIXES, rendered
 from checkpointflow.pictures.mermaid import encoded
 from checkpointflow.pictures.picture import STATUSES, Edge, Node, Picture, State
 from checkpointflow.pictures.texts import cells, cut, mono, one_line, wrapped
+from checkpointflow.testing.beside import is_case_file
 from pictures.reading import HOSTILE, Page, edges_of, hostile_picture, read_mermaid, read_svg, texts_of
 
-EXAMPLES = sorted((ROOT / "examples").rglob("*.yaml"))
+EXAMPLES = sorted(path for path in (ROOT / "examples").rglob("*.yaml") if not is_case_file(path))
 
 
 def example(path: Path) -> Picture:

@@ -15,8 +15,9 @@ from checkpointflow.frontends.document.picture import picture_of
 from checkpointflow.pictures.layout import Drawn, Layout, Placed, laid_out
 from checkpointflow.pictures.picture import Edge, Group, Node, Picture
 from checkpointflow.pictures.routing import Point, Route
+from checkpointflow.testing.beside import is_case_file
 
-EXAMPLES = sorted((ROOT / "examples").rglob("*.yaml"))
+EXAMPLES = sorted(path for path in (ROOT / "examples").rglob("*.yaml") if not is_case_file(path))
 Area = tuple[float, float, float, float]
 
 

@@ -47,8 +47,8 @@ FIELDS = {
     "in_doubt": st.booleans(), "decision": st.sampled_from(get_args(e.Decision)),
     "outcome": st.sampled_from(get_args(e.ScopeOutcome)), "wait_id": text, "request": objects,
     "deadline_at": st.none() | instants, "event_id": text, "payload": values | large, "due_at": instants,
-    "members": st.none() | st.integers(0, 9), "origin": st.none() | objects,
-    "effect": st.sampled_from(get_args(e.EffectClass)),
+    "members": st.none() | st.integers(0, 9), "failed_members": st.lists(objects, max_size=2),
+    "origin": st.none() | objects, "effect": st.sampled_from(get_args(e.EffectClass)),
 }  # fmt: skip
 OWN = {
     e.RunCompleted: {"value": objects},

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from checkpointflow.schemas import check, example, is_valid, schema_problems, with_defaults
+from checkpointflow.schemas import check, example, is_valid, schema_problems, sentence, with_defaults
 
 ANSWER = {
     "type": "object",
@@ -207,3 +207,30 @@ def test_an_example_of_a_schema_that_holds_itself_comes_to_an_end() -> None:
 def test_the_library_is_imported_only_when_something_is_checked() -> None:
     code = "import sys, checkpointflow.schemas; sys.exit('jsonschema_rs' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ({"l": "x"}, '`l` must be a list, but is the text "x"'),
+        ({"l": [{"n": "x"}]}, '`l[0].n` must be an integer, but is the text "x"'),
+        ({"l": [{}]}, "`n` is missing in `l[0]`"),
+        ({"l": [{"n": 1, "m": 2}]}, "unknown field `m` in `l[0]`"),
+        ({"l": [{"n": -1}]}, "`l[0].n`: -1 is less than 0"),
+        ({"m": 1}, "unknown field `m`"),
+        ([], "must be an object, but is an empty list"),
+    ],
+)
+def test_a_sentence_names_the_field_that_it_is_about(value, said):
+    item = {
+        "type": "object",
+        "required": ["n"],
+        "properties": {"n": {"type": "integer", "minimum": 0}},
+        "additionalProperties": False,
+    }
+    schema = {
+        "type": "object",
+        "properties": {"l": {"type": "array", "items": item}},
+        "additionalProperties": False,
+    }
+    assert [sentence(problem) for problem in check(value, schema)] == [said]

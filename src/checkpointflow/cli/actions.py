@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from checkpointflow.values import JsonObject, JsonValue
+from checkpointflow.values import JsonObject, JsonValue, dump
 
 if TYPE_CHECKING:
     from checkpointflow.views import RunView, WaitView
@@ -31,15 +31,46 @@ def command(argv: Sequence[str]) -> JsonObject:
 def resume_argv(wait: WaitView, *, by_id: bool) -> list[str]:
     """Return the command that answers a wait; `by_id` when its event name does not name it alone."""
     argv = ["cpf", "resume", "--run-id", wait.run_id]
-    if wait.kind != "external_event" or wait.is_answered or wait.event_name is None:
+    if not takes_answer(wait) or wait.event_name is None:
         return argv
-    argv += [*_option("--event", wait.event_name), "--input", "@response.json"]
+    argv += [*_option("--event", wait.event_name), "--input", f"@{response_file(wait, by_id=by_id)}"]
     return [*argv, *_option("--wait", wait.wait_id)] if by_id and wait.wait_id else argv
 
 
+def takes_answer(wait: WaitView) -> bool:
+    """Tell whether an answer to a wait would be taken now."""
+    return wait.kind == "external_event" and not wait.is_answered and not wait.is_overdue
+
+
+def response_file(wait: WaitView, *, by_id: bool) -> str:
+    """Return the name of the file from which the command that answers a wait reads the answer."""
+    return f"response-{wait.wait_id}.json" if by_id and wait.wait_id else "response.json"
+
+
 def decide_argv(wait: WaitView, decision: str) -> list[str]:
-    """Return the command that settles a step in doubt."""
-    return ["cpf", "decide", "--run-id", wait.run_id, wait.step_key, decision]
+    """Return the command that settles a step in doubt; with an output to fill in where the step has to have one."""
+    argv = ["cpf", "decide", "--run-id", wait.run_id, wait.step_key, decision]
+    schema = wait.doubtful.output_schema if wait.doubtful is not None else None
+    if decision != "done" or not isinstance(schema, dict | bool):
+        return argv
+    return [*argv, "--output", example_text(schema)]
+
+
+def example_text(schema: JsonObject | bool) -> str:
+    """Return what fits a schema, with placeholders for its values, as a word that is refused until they are filled."""
+    from checkpointflow.schemas import example
+
+    shown = example(schema)
+    return shown if isinstance(shown, str) else dump(shown)
+
+
+def with_input(title: str, argv: Sequence[str], inputs: JsonValue) -> JsonObject:
+    """Return an action whose command starts from a run's input; its shape is shown where the schema needs one."""
+    from checkpointflow.schemas import is_valid, with_defaults
+
+    if not isinstance(inputs, dict) or is_valid(with_defaults({}, inputs), inputs):
+        return action(title, argv)
+    return action(f"{title}, with values in place of `<…>`", [*argv, "--input", example_text(inputs)])
 
 
 def crowded(waits: Sequence[WaitView]) -> set[tuple[str, str | None]]:
@@ -53,33 +84,66 @@ def for_run(view: RunView) -> list[JsonValue]:
     ask = ["--run-id", view.run_id]
     if view.status == "waiting":
         shared = crowded(view.waits)
-        found = [one for wait in view.waits for one in _for_wait(wait, (view.run_id, wait.event_name) in shared)]
+        waits = sorted(view.waits, key=lambda wait: not wait.is_overdue)
+        found = [one for wait in waits for one in _for_wait(wait, (view.run_id, wait.event_name) in shared)]
         return [*_unique(found), action("See all that happened", ["cpf", "inspect", *ask])]
     if view.status == "running":
-        return [action("Follow it to its end", ["cpf", "resume", *ask]), action("Look again", ["cpf", "status", *ask])]
+        return [
+            action("Follow it to its end", ["cpf", "resume", *ask]),
+            *answers(view),
+            action("Look again", ["cpf", "status", *ask]),
+        ]
     if view.status == "paused" or view.status == "interrupted":
         return [action("Go on", ["cpf", "resume", *ask]), action("See all that happened", ["cpf", "inspect", *ask])]
     if view.status == "moved":
         again = ["cpf", "export", *ask, "-o", f"{view.run_id}.tar"]
         return [action("Write its bundle again", again), action("See all that happened", ["cpf", "inspect", *ask])]
     if view.status == "failed":
+        first = _mended(view) if is_decided(view) else [action("Try the failed step again", ["cpf", "retry", *ask])]
         return [
-            action("Try the failed step again", ["cpf", "retry", *ask]),
+            *first,
             action("See all that happened", ["cpf", "inspect", *ask]),
             action("See what the steps wrote to stderr", ["cpf", "logs", *ask, "--stderr"]),
         ]
     return [action("See all that happened", ["cpf", "inspect", *ask])]
 
 
+def answers(view: RunView) -> list[JsonValue]:
+    """Return the commands that answer what a run waits for, as far as an answer would be taken now."""
+    shared = crowded(view.waits)
+    waits = [wait for wait in view.waits if takes_answer(wait) or wait.kind == "in_doubt"]
+    return _unique([one for wait in waits for one in _for_wait(wait, (view.run_id, wait.event_name) in shared)])
+
+
+def is_decided(view: RunView) -> bool:
+    """Tell whether a run failed because its document says so or is wrong, so that a retry would end the same way."""
+    error = view.error or {}
+    return error.get("cause") == "document" and not error.get("further_keys")
+
+
+def _mended(view: RunView) -> list[JsonObject]:
+    """What helps where the document itself is at fault: it has to be another one."""
+    if view.source_path is None:
+        return []
+    retry = ["cpf", "retry", "--run-id", view.run_id, *_option("--with", view.source_path)]
+    return [
+        action("Check the document once it is mended", ["cpf", "validate", *of_file(view.source_path)]),
+        action("Go on with the mended document", retry),
+    ]
+
+
 def _for_wait(wait: WaitView, by_id: bool) -> list[JsonObject]:
     if wait.kind == "in_doubt":
         return [action(f"{title} (`{wait.step_key}`)", decide_argv(wait, word)) for word, title in DECISIONS.items()]
+    name = f"`{wait.event_name}` (`{wait.step_key}`)" if by_id else f"`{wait.event_name}`"
     argv = resume_argv(wait, by_id=by_id)
     if wait.kind == "timer":
         return [action("Go on once the time has come", argv)]
     if wait.is_answered:
         return [action("Go on with the answer that was given", argv)]
-    return [action(f"Answer `{wait.event_name}`", argv)]
+    if wait.is_overdue:
+        return [action(f"Go on without an answer: the deadline of {name} has passed", argv)]
+    return [action(f"Answer {name}", argv)]
 
 
 def _unique(actions: list[JsonObject]) -> list[JsonValue]:

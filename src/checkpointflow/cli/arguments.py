@@ -9,6 +9,7 @@ from typing import NoReturn, Protocol
 
 from checkpointflow.cli.envelope import Envelope
 from checkpointflow.errors import UsageError
+from checkpointflow.values import JsonObject
 
 EVERYWHERE = ("--quiet", "-q", "--debug")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -55,7 +56,11 @@ class _Parser(argparse.ArgumentParser):
         unknown = self._unknown_option()
         if unknown is not None:
             raise self._no_option(unknown)
-        raise UsageError(f"`{self.prog}` cannot take these words: {message}", hint=f"see `{self.prog} --help`")
+        raise UsageError(
+            f"`{self.prog}` cannot take these words: {message}",
+            hint=f"see `{self.prog} --help`",
+            details=_missing(message),
+        )
 
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
         """Refuse to end the process.
@@ -85,6 +90,12 @@ class _Parser(argparse.ArgumentParser):
         close = nearest(name, [*self._option_string_actions, *EVERYWHERE])
         hint = f"did you mean `{close}`?" if close else f"see `{self.prog} --help`"
         return UsageError(f"`{self.prog}` has no option `{name[:80]}`", hint=hint)
+
+
+def _missing(message: str) -> JsonObject:
+    """Return which words a command cannot do without, if that is what the parser says."""
+    _, found, names = message.partition("the following arguments are required: ")
+    return {"missing": [*names.split(", ")]} if found else {}
 
 
 def parsed(command: Asking, words: Sequence[str]) -> argparse.Namespace:

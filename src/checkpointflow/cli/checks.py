@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -24,6 +25,7 @@ EXTRAS = {"re2": ("re2", "`matches` in expressions")}
 """What this version can use if it is there: the name of the extra, the module that it brings, what it is for."""
 _SHELLS = ("sh", "bash", "pwsh", "powershell", "cmd")
 _LISTED = 5
+_ID_OF_1_X, _NO_ID = re.compile("[0-9a-f]{32}"), re.compile(r"(?!)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,10 +261,13 @@ def _runs(door: Door) -> Iterator[Check]:
 
 
 def _leftovers(door: Door) -> Iterator[Check]:
-    """Folders whose run is gone."""
+    """Folders whose run is gone; those of a 1.x store that was put aside still belong to it."""
+    from checkpointflow.stores.sqlite.checkup import left_aside
+
     client, folder = door.client(), door.settings.home / "runs"
+    older = _ID_OF_1_X if left_aside(door.settings.home) else _NO_ID
     names = [path for path in sorted(folder.iterdir()) if path.is_dir()] if folder.is_dir() else []
-    lost = [path for path in names if not client.has(path.name)]
+    lost = [path for path in names if not older.fullmatch(path.name) and not client.has(path.name)]
     if lost:
         remedy = "`cpf gc` removes them, once nothing in them has changed for an hour"
         yield Check(

@@ -26,6 +26,7 @@ def load(door: Door, target: str, *, strict: bool = False) -> Loaded:
         FileMissingError, YamlError, DocumentError, UnknownKindError: as the loader says.
     """
     loaded = _loaded(door, target)
+    door.inputs = loaded.document.inputs
     if strict and loaded.problems:
         count = f"{len(loaded.problems)} warnings" if len(loaded.problems) > 1 else "a warning"
         message = f"`{target}` has {count}, which `--strict` does not let pass; mend what `problems` names"

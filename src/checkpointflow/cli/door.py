@@ -17,12 +17,13 @@ from checkpointflow.errors import CheckpointflowError, UsageError
 if TYPE_CHECKING:
     from checkpointflow.client import Client
     from checkpointflow.config import Settings
+    from checkpointflow.values import JsonValue
     from checkpointflow.views import RunView
 
 COMMANDS = (
-    "init", "guide", "validate", "schema", "graph", "flows", "plan", "run", "resume", "send", "waits", "runs", "status",
-    "inspect", "logs", "cancel", "retry", "decide", "fork", "tick", "worker", "export", "import", "verify", "delete",
-    "gc", "doctor", "completion",
+    "init", "guide", "validate", "test", "schema", "graph", "flows", "plan", "run", "resume", "send", "waits", "runs",
+    "status", "inspect", "logs", "cancel", "retry", "decide", "fork", "tick", "worker", "export", "import", "verify",
+    "delete", "gc", "doctor", "completion",
 )  # fmt: skip
 
 
@@ -144,7 +145,10 @@ def _overview() -> str:
 
 
 class Door:
-    """What a command may use: the client, who is at the terminal, and what is known so far."""
+    """What a command may use: the client, who is at the terminal, and what is known so far.
+
+    `inputs` is the schema of the document's input once there is a document.
+    """
 
     def __init__(self, argv: list[str]) -> None:
         end = argv.index("--") if "--" in argv else len(argv)
@@ -158,6 +162,7 @@ class Door:
         self.file: str | None = None
         self.actor: str | None = None
         self.run_id: str | None = None
+        self.inputs: JsonValue = None
         self._settings: Settings | None = None
         self._client: Client | None = None
 
@@ -186,6 +191,11 @@ class Door:
             found = load_settings()
             self._settings = found if self.actor is None else replace(found, actor=self.actor)
         return self._settings
+
+    @property
+    def strict(self) -> list[str]:
+        """`--strict`, if that was said, for the commands that follow."""
+        return ["--strict"] if "--strict" in self._words else []
 
     def again(self, *options: str) -> list[str]:
         """Return the command that was typed, with further options."""

@@ -18,7 +18,8 @@ ORDER = (
     "current_step_id", "current_step_key", "started_at", "updated_at", "labels", "holder",
     "wait", "waits", "duplicate", "kept", "driven", "forked_from", "copied_from", "bundle", "changes",
     "result", "outputs", "recovered_error", "plan", "deleted", "collected", "output_file",
-    "runs", "driven_runs", "drives", "flows", "checks", "file", "problems", "next_cursor",
+    "runs", "driven_runs", "drives", "flows", "checks", "file", "problems", "cases", "coverage",
+    "next_cursor",
     "warnings", "error", "next_actions",
 )  # fmt: skip
 

@@ -29,8 +29,8 @@ EXIT_CODES: Mapping[int, Meaning] = {
     ),
     30: Meaning(
         "a step failed",
-        "A step failed for good, and with it the run",
-        "Look at `cpf logs --run-id RUN --stderr`, mend the cause, and say `cpf retry --run-id RUN`",
+        "A step failed for good, and with it the run; or a case of `cpf test` did not come out as expected",
+        "Look at `cpf logs --run-id RUN --stderr`, mend the cause, and say `cpf retry --run-id RUN`; look at `cases`",
     ),
     40: Meaning(
         "it waits",
@@ -76,6 +76,7 @@ POSSIBLE: Mapping[str, frozenset[int]] = {
     "init": ALWAYS,
     "guide": ALWAYS,
     "validate": _DOCUMENT,
+    "test": _DOCUMENT | {30},
     "schema": ALWAYS,
     "graph": _DOCUMENT,
     "flows": _DOCUMENT,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from checkpointflow.errors import CheckpointflowError, FileMissingError, UsageError
+from checkpointflow.testing.beside import is_case_file
 from checkpointflow.values import JsonObject, JsonValue
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ class Flow:
     @cached_property
     def header(self) -> JsonObject | None:
         """The `workflow` of the file as written; None if it cannot be read, `{}` if the file is something else."""
-        from checkpointflow.frontends.document.strict_yaml import MAX_BYTES, SyntaxProblem, decode, parse
+        from checkpointflow.frontends.document.strict_yaml import MAX_BYTES, decode, parse
+        from checkpointflow.frontends.document.yaml_problems import SyntaxProblem
 
         try:
             with self.file.open("rb") as opened:
@@ -130,4 +132,4 @@ def _files(folder: Path) -> Iterator[Path]:
         names = sorted(folder.iterdir())
     except OSError:
         return
-    yield from (file for file in names if file.suffix in SUFFIXES and file.is_file())
+    yield from (file for file in names if file.suffix in SUFFIXES and file.is_file() and not is_case_file(file))

@@ -36,7 +36,9 @@ def refusal(error: CheckpointflowError, door: Door) -> Envelope:
         fields = shapes.of_run(view).fields
     elif error.run_id or door.run_id:
         fields["run_id"] = error.run_id or door.run_id
-    fields["error"] = shapes.error_fields(error)
+    failed = fields.get("error") if view is not None and view.status == "failed" else None
+    told = shapes.error_fields(error)
+    fields["error"] = told if failed is None else {**told, "details": {**error.details, "run_error": failed}}
     problems = _problems(error)
     if problems:
         fields["problems"] = problems
@@ -65,7 +67,9 @@ def next_actions(error: CheckpointflowError, door: Door, view: RunView | None) -
     if isinstance(error, RunNotFoundError):
         return [action("List the runs", ["cpf", "runs"])]
     if isinstance(error, UsageError):
-        return [action("See what can be said", ["cpf", *([door.command] if door.command else []), "--help"])]
+        given = actions.answers(view) if view is not None and "waits" in error.details else []
+        usage = action("See what can be said", ["cpf", *([door.command] if door.command else []), "--help"])
+        return given or [*_where_to_find(error), usage]
     if isinstance(error, FileExistsAlreadyError):
         return [action("Write over it", door.again("--force"))]
     if isinstance(error, PersistenceError) and door.run_id is not None:
@@ -77,17 +81,35 @@ def next_actions(error: CheckpointflowError, door: Door, view: RunView | None) -
     return _about_file(error, door) or [action("See what can be said", ["cpf", door.command, "--help"])]
 
 
+def _where_to_find(error: UsageError) -> list[JsonValue]:
+    """Return what lists the runs or documents that a command lacks."""
+    missing = error.details.get("missing")
+    names = missing if isinstance(missing, list) else []
+    found: list[JsonValue] = [action("List the runs, for `--run-id`", ["cpf", "runs"])] if "--run-id" in names else []
+    if "-f/--file" in names:
+        found.append(action("List the workflows that have an id, for `-f`", ["cpf", "flows"]))
+    return found
+
+
 def _about_file(error: CheckpointflowError, door: Door) -> list[JsonValue]:
     if door.file is None:
         return []
+    if isinstance(error, DocumentError | UnknownKindError) and door.command == "test":
+        return [action("Play them again once it is mended", door.again())]
     if isinstance(error, DocumentError | UnknownKindError):
-        return [action("Check it again once it is mended", ["cpf", "validate", *actions.of_file(door.file)])]
+        check = ["cpf", "validate", *actions.of_file(door.file), *door.strict]
+        return [action("Check it again once it is mended", check)]
     if isinstance(error, FileMissingError):
         return [action("Write a starter document", ["cpf", "init"])]
     if isinstance(error, SecretMissingError):
         return [action("Run it again once they are provided", door.again())]
     if isinstance(error, InputError):
-        return [action("See what it would do, with input that fits", ["cpf", "plan", *actions.of_file(door.file)])]
+        ask = [*actions.of_file(door.file), *door.strict]
+        titles = {"run": "Run it", "plan": "See what it would do"}
+        return [
+            actions.with_input(title, ["cpf", word, *ask], door.inputs)
+            for word, title in sorted(titles.items(), key=lambda one: one[0] != door.command)
+        ]
     return []
 
 

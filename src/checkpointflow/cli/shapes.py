@@ -28,11 +28,23 @@ _TIMER = [
     "Time fires only when somebody drives the run, so run `resume.command` from then on.",
     "Earlier it does no harm: the run parks again.",
 ]
-_DOUBT = [
-    "The step must take effect once, and nobody saw whether it did.",
-    "Find out outside of checkpointflow: look at the system that the step changes.",
-    "Then run the command under `decide` that says what you found.",
+_OVERDUE = [
+    "The deadline has passed: an answer is refused now.",
+    "Time fires only when somebody drives the run, so run `resume.command`: it goes on as `on_timeout` says, or fails.",
 ]
+_DOUBTS = {
+    "once": "The step must take effect once, and nobody saw whether it did.",
+    "idempotent": "The step may be repeated, but its driver died three times in a row while it ran.",
+    None: "Nobody saw how the step ended.",
+}
+_LOOK = {
+    "once": "Find out outside of checkpointflow: look at the system that the step changes.",
+    "idempotent": "Look before it runs again: does it take down the process, or the machine, that drives it?",
+    None: "Find out outside of checkpointflow: look at the system that the step changes.",
+}
+_DECIDE = "Then run the command under `decide` that says what you found."
+_OUTPUT = "For `done` write what the step gave in place of the placeholders in `--output`."
+_DECIDED = "a retry alone would end in the same way: mend the document, then `cpf retry --with` it"
 
 
 # -- runs ------------------------------------------------------------------------------------------
@@ -87,6 +99,8 @@ def _error_of(view: RunView) -> JsonObject | None:
         shown |= {"step_id": step_id(key), "step_key": key}
     shown |= {"details": view.error.get("details", {}), "retryable": _is_retryable(code)}
     rest = {name: value for name, value in view.error.items() if name not in shown and value is not None}
+    if actions.is_decided(view):
+        rest.setdefault("hint", _DECIDED)
     return shown | rest
 
 
@@ -151,13 +165,26 @@ def wait_fields(wait: WaitView, *, by_id: bool) -> JsonObject:
 def _how(wait: WaitView, by_id: bool) -> JsonObject:
     """How somebody goes on from a wait."""
     if wait.kind == "in_doubt":
-        ways: JsonObject = {word: actions.command(actions.decide_argv(wait, word)) for word in actions.DECISIONS}
-        return {"instructions": [*_DOUBT], "decide": ways}
+        return _doubt(wait)
     resume = actions.command(actions.resume_argv(wait, by_id=by_id))
     if wait.kind == "timer":
         return {"instructions": [*_TIMER], "resume": resume}
+    if wait.is_overdue and not wait.is_answered:
+        return {"instructions": [*_OVERDUE], "resume": resume}
     asks = _ASKS.get(wait.audience or "user", _ASKS["user"])
-    return {"example": _example(wait.input_schema), "instructions": [asks, *_ANSWER], "resume": resume}
+    file = actions.response_file(wait, by_id=by_id)
+    told = [line.replace("response.json", file) for line in _ANSWER]
+    return {"example": _example(wait.input_schema), "instructions": [asks, *told], "resume": resume}
+
+
+def _doubt(wait: WaitView) -> JsonObject:
+    ways: JsonObject = {word: actions.command(actions.decide_argv(wait, word)) for word in actions.DECISIONS}
+    effect = None if wait.doubtful is None else wait.doubtful.effect
+    told = [_DOUBTS[effect], _LOOK[effect], _DECIDE]
+    schema = None if wait.doubtful is None else wait.doubtful.output_schema
+    if not isinstance(schema, dict | bool):
+        return {"instructions": [*told], "decide": ways}
+    return {"output_schema": schema, "instructions": [*told, _OUTPUT], "decide": ways}
 
 
 def _example(schema: JsonValue) -> JsonValue:

@@ -20,7 +20,7 @@ def told(envelope: Envelope, door: Door) -> str:
     lines = [plain(line) for line in envelope.said]
     fields = envelope.fields
     if envelope.ok and door.command in _DRIVING and isinstance(fields.get("run_id"), str):
-        lines += [_state(fields), *_wait_lines(fields.get("wait"))]
+        lines += [_state(fields), *_warning_lines(fields.get("warnings")), *_wait_lines(fields.get("wait"))]
     if not envelope.ok:
         lines += _refused(fields, door)
     if not envelope.ok or door.command in _DRIVING:
@@ -33,13 +33,19 @@ def _state(fields: JsonObject) -> str:
     return plain(f"{fields.get('status')}: {name}, run {short(str(fields['run_id']))}")
 
 
+def _warning_lines(warnings: JsonValue) -> list[str]:
+    return [plain(f"  warning: {one}") for one in warnings] if isinstance(warnings, list) else []
+
+
 def _wait_lines(wait: JsonValue) -> list[str]:
     if not isinstance(wait, dict):
         return []
     if wait.get("kind") == "timer":
         return [plain(f"  sleeps until {wait.get('due_at')}")]
     if wait.get("kind") == "in_doubt":
-        return [plain(f"  nobody knows whether `{wait.get('step_key')}` took effect; somebody has to decide")]
+        return [plain(f"  somebody has to decide: {wait.get('prompt')}")]
+    if wait.get("overdue") and not wait.get("answered"):
+        return [plain(f"  the deadline of `{wait.get('event_name')}` has passed")]
     asked = [plain(f"  waits for `{wait.get('event_name')}` from {wait.get('audience')}")]
     texts = [wait.get("prompt"), wait.get("summary")]
     return asked + [f"  {plain(line)}" for text in texts if isinstance(text, str) for line in text.splitlines()]

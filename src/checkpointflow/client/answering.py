@@ -19,10 +19,10 @@ from checkpointflow.kernel.ids import EventId, RunId, WaitId
 from checkpointflow.kernel.scope import last_name
 from checkpointflow.kernel.store import Delivery, Message, MessageKind, OpenWait, RunHead
 from checkpointflow.values import JsonObject, JsonValue
-from checkpointflow.views import status_of
+from checkpointflow.views import RunView, status_of
 
 if TYPE_CHECKING:
-    from checkpointflow.frontends.document.model import Document
+    from checkpointflow.frontends.definition import Definition
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +62,9 @@ class Answering:
             raise self._nothing_fits(run_id, event, wait)
         shown = ", ".join(f"`{one.wait_id}` ({one.key})" for one in fitting)
         raise UsageError(
-            f"run `{run_id}` waits for `{event}` more than once: {shown}; say which with `--wait`", run_id=run_id
+            f"run `{run_id}` waits for `{event}` more than once: {shown}; say which with `--wait`",
+            details={"waits": [one.wait_id for one in fitting]},
+            run_id=run_id,
         )
 
     def accept(self, wait: OpenWait, payload: JsonValue, event_id: str | None) -> Delivery:
@@ -143,29 +145,31 @@ class Answering:
         details = _answer_details(answers[-1] if answers else None)
         return RunNotWaitingError(f"run `{run_id}` is {status} and {about}", details=details, run_id=run_id)
 
-    def check_output(self, document: Document, wait: OpenWait, output: JsonValue) -> None:
+    def check_output(self, definition: Definition, wait: OpenWait, output: JsonValue) -> None:
         """Refuse an output that does not fit the schema of a step in doubt.
 
         Raises:
             EventPayloadError: it does not.
         """
-        every = [document, *document.library.values()]
-        named = [step for one in every for step in one.all_steps() if step.id == last_name(wait.key)]
-        schemas = [step.outputs for step in named if step.outputs is not None]
-        if len({id(schema) for schema in schemas}) == 1:
-            _refuse_misfit(output, schemas[0], f"the output does not fit the schema of step `{wait.key}`", wait.run_id)
+        step = definition.step(wait.key)
+        if step is not None and step.output_schema is not None:
+            fact = f"the output that `--output` gives does not fit the schema of step `{wait.key}`"
+            _refuse_misfit(output, step.output_schema, fact, wait.run_id)
 
     def _check_payload(self, wait: OpenWait, payload: JsonValue) -> None:
         asked = f"the input does not fit what `{wait.event_name}` asks for"
         _refuse_misfit(payload, wait.request.get("input_schema"), asked, wait.run_id)
 
 
-def too_late(wait: OpenWait, *, is_fired: bool) -> RunNotWaitingError:
-    """Return the error for an answer after the deadline, which has been fired since, or will be."""
+def too_late(wait: OpenWait, after: RunView | None) -> RunNotWaitingError:
+    """Return the error for an answer after the deadline; `after` is the run since that was fired, if it was."""
     due = clocks.to_text(wait.due_at) if wait.due_at is not None else ""
+    went_on = "" if after is None else f"; the run went on without it and is {after.status}"
+    if after is not None and after.error is not None:
+        went_on += f": {after.error.get('message')}"
     return RunNotWaitingError(
-        f"the deadline of `{wait.event_name}` passed at {due}, so the answer came too late",
-        hint=None if is_fired else f"`cpf resume --run-id {wait.run_id}` goes on from there",
+        f"the deadline of `{wait.event_name}` passed at {due}, so the answer came too late{went_on}",
+        hint=f"`cpf resume --run-id {wait.run_id}` goes on from there" if after is None else None,
         run_id=wait.run_id,
     )
 

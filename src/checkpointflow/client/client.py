@@ -38,7 +38,8 @@ if TYPE_CHECKING:
     from checkpointflow.client.bundles.reading import Bundle
     from checkpointflow.client.moving import Imported, Mover
     from checkpointflow.client.sweeping import Collected, Retention, Settled
-    from checkpointflow.frontends.document.loader import Loaded
+    from checkpointflow.frontends.definition import Definition
+    from checkpointflow.frontends.document.definition import Loaded
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +85,7 @@ class Client(Reader):
 
     def run(
         self,
-        loaded: Loaded,
+        definition: Definition,
         run_input: JsonValue,
         *,
         run_id: str | None = None,
@@ -101,7 +102,7 @@ class Client(Reader):
             RunExistsError: the run id is taken by another run.
             RunPausedError: the run that has the id is paused.
         """
-        run, hold = self._starter.begin(loaded, run_input, run_id, labels or {}, is_held=True)
+        run, hold = self._starter.begin(definition, run_input, run_id, labels or {}, is_held=True)
         if hold is not None:
             return self._drive(run, hold)
         view = self._view(run)
@@ -109,7 +110,7 @@ class Client(Reader):
 
     def start(
         self,
-        loaded: Loaded,
+        definition: Definition,
         run_input: JsonValue,
         *,
         run_id: str | None = None,
@@ -122,7 +123,7 @@ class Client(Reader):
         Raises:
             InputError, SecretMissingError, RunExistsError: as `run`.
         """
-        run, _ = self._starter.begin(loaded, run_input, run_id, labels or {}, is_held=False)
+        run, _ = self._starter.begin(definition, run_input, run_id, labels or {}, is_held=False)
         return self._view(run)
 
     def resume(
@@ -159,9 +160,7 @@ class Client(Reader):
         if delivery.outcome == "duplicate":
             return Receipt(run=self.get(run), duplicate=True, driven=False)
         if delivery.outcome == "late":
-            if follow:
-                self._drive(run)
-            raise too_late(answered, is_fired=follow)
+            raise too_late(answered, self._drive(run) if follow else None)
         return Receipt(run=self._drive(run) if follow else self.get(run), driven=follow)
 
     def send(
@@ -185,7 +184,7 @@ class Client(Reader):
                 answered = self._answering.wait_to_answer(run, event, wait)
                 delivery = self._answering.accept(answered, payload, event_id)
                 if delivery.outcome == "late":
-                    raise too_late(answered, is_fired=False)
+                    raise too_late(answered, None)
                 return Receipt(run=self.get(run), duplicate=delivery.outcome == "duplicate", driven=False)
             delivery = self._store.deliver(self._answering.message(run, "event", event, payload, event_id))
             if delivery.outcome in ("kept", "duplicate"):
@@ -234,7 +233,7 @@ class Client(Reader):
         run = RunId(run_id)
         self.refuse_unless(run_id, failed=True)
         head = self._store.head(run)
-        workflow = self._driver.workflow(head)
+        workflow = self._place.definition(head).workflow()
         hold = self._store.acquire(run, self._place.own(), at=self._clock.now())
         reopen(hold, self._driver.surroundings(), reason)
         if not follow:
@@ -260,7 +259,7 @@ class Client(Reader):
         self,
         run_id: str,
         *,
-        loaded: Loaded | None = None,
+        definition: Definition | None = None,
         rerun: Sequence[str] = (),
         reason: str | None = None,
         follow: bool = True,
@@ -278,26 +277,26 @@ class Client(Reader):
             UsageError, InputError: the document is none for this run, or there is no such step.
         """
         run = RunId(run_id)
-        with self._reviser.revised(run, loaded, rerun, reason) as (hold, changes):
+        with self._reviser.revised(run, definition, rerun, reason) as (hold, changes):
             if not follow:
                 self._driver.let_go(hold)
                 return self.get(run), changes
             return self._view(run, warnings=self._driver.go_on(hold)), changes
 
-    def rehearse(self, run_id: str, *, loaded: Loaded | None = None, rerun: Sequence[str] = ()) -> Changes:
+    def rehearse(self, run_id: str, *, definition: Definition | None = None, rerun: Sequence[str] = ()) -> Changes:
         """Return what `revise` would change; nothing is changed.
 
         Raises:
             What `revise` would raise.
         """
-        return self._reviser.rehearsed(RunId(run_id), loaded, rerun, None)
+        return self._reviser.rehearsed(RunId(run_id), definition, rerun, None)
 
     def fork(
         self,
         run_id: str,
         *,
         at: str,
-        loaded: Loaded | None = None,
+        definition: Definition | None = None,
         new_id: str | None = None,
         labels: Mapping[str, str] | None = None,
         follow: bool = True,
@@ -308,7 +307,7 @@ class Client(Reader):
             RunExistsError: the new id is taken.
             DefinitionChangedError, UsageError, InputError: as `revise`.
         """
-        new, hold = self._reviser.forked(RunId(run_id), at, loaded, new_id, labels)
+        new, hold = self._reviser.forked(RunId(run_id), at, definition, new_id, labels)
         if not follow:
             self._driver.let_go(hold)
             return self.get(new)
@@ -333,7 +332,7 @@ class Client(Reader):
         run = RunId(run_id)
         wait = self._answering.in_doubt(run, step)
         if decision == "done":
-            self._answering.check_output(self._driver.document(self._store.head(run)), wait, output)
+            self._answering.check_output(self._place.definition(self._store.head(run)), wait, output)
         payload: JsonObject = {"decision": decision, "output": output, "reason": reason}
         delivery = self._store.deliver(self._answering.message(run, "decide", wait.key, payload, None))
         if delivery.outcome == "settled":

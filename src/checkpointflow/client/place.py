@@ -5,11 +5,15 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from checkpointflow.clock import Clock
 from checkpointflow.config import Settings
 from checkpointflow.kernel.ids import HolderId, RunId
 from checkpointflow.kernel.store import HolderInfo, RunHead, Store
+
+if TYPE_CHECKING:
+    from checkpointflow.frontends.definition import Definition
 
 FOLLOW_SECONDS = 0.1
 """How often a run that another process drives is looked at."""
@@ -24,12 +28,27 @@ class Place:
     clock: Clock
     driven: set[RunId] = field(default_factory=set)
     pause: threading.Event = field(default_factory=threading.Event)
+    known: dict[str, Definition] = field(default_factory=dict)
+    """Definitions of this process, by their digests: code need not be found where a run's definition says."""
     _holder: HolderId | None = None
 
     @property
     def runs_dir(self) -> Path:
         """The folder in which each run has one of its own, for its files."""
         return self.settings.home / "runs"
+
+    def definition(self, head: RunHead) -> Definition:
+        """Return the definition that a run goes by: as this process knows it, else as it is stored.
+
+        Raises:
+            UnsupportedError: it cannot be opened here.
+        """
+        known = self.known.get(head.definition)
+        if known is not None:
+            return known
+        from checkpointflow.frontends.opening import open_stored
+
+        return open_stored(self.store.definition(head.definition), path=head.source_path)
 
     def own(self) -> HolderId:
         """Return this process's holder id, and remember it."""

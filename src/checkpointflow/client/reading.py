@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from checkpointflow import clock as clocks
 from checkpointflow.client.place import FOLLOW_SECONDS, Place
 from checkpointflow.clock import Clock, SystemClock
 from checkpointflow.config import Settings
-from checkpointflow.errors import RunNotFoundError, UsageError
+from checkpointflow.errors import CheckpointflowError, RunNotFoundError, UsageError
 from checkpointflow.kernel import entries as e
 from checkpointflow.kernel.ids import RunId, StepKey
-from checkpointflow.kernel.store import DriverInfo, RunHead, StoredStatus
+from checkpointflow.kernel.store import DriverInfo, OpenWait, RunHead, StoredStatus
 from checkpointflow.stores import open_store
 from checkpointflow.values import JsonObject
 from checkpointflow.views import (
@@ -27,11 +27,15 @@ from checkpointflow.views import (
     StepView,
     WaitView,
     backoff_warning,
+    failure_warnings,
     inspection,
     message_warnings,
     run_view,
     wait_view,
 )
+
+if TYPE_CHECKING:
+    from checkpointflow.frontends.definition import StepTraits
 
 R = TypeVar("R", bound="Reader")
 _SHORTEST_FRAGMENT = 4
@@ -155,7 +159,8 @@ class Reader:
                 continue
             if wait.run_id not in heads:
                 heads[wait.run_id] = self._store.head(wait.run_id)
-            found.append(wait_view(wait, heads[wait.run_id], now))
+            head = heads[wait.run_id]
+            found.append(wait_view(wait, head, now, self._doubts(head, [wait]).get(wait.key)))
         return found
 
     def due(self) -> list[WaitView]:
@@ -184,29 +189,53 @@ class Reader:
             self._place.pause.wait(FOLLOW_SECONDS)
         yield view
 
-    def logs(self, run_id: str, step: str | None = None, *, stderr: bool = False) -> list[tuple[StepView, Path]]:
-        """Return the files with the captured output of steps, in the order in which they ran.
+    def logs(
+        self, run_id: str, step: str | None = None, *, stderr: bool = False, attempt: int | None = None
+    ) -> list[tuple[StepView, Path]]:
+        """Return the files with the captured output of steps, in the order in which they ran, each with its attempt.
+
+        Of a step that is named all attempts are returned, of the others the last; with `attempt` that one alone.
 
         Raises:
-            UsageError: the run has no such step with captured output.
+            UsageError: the run has no such step with captured output; the message names those that have.
         """
+        views = self.inspect(run_id).step_results
+        files = _Files(self._place.runs_dir, RunId(run_id))
+        named = [view for view in views if step in (None, view.step_id, view.step_key)]
         found = []
-        for view in self.inspect(run_id).step_results:
-            path = view.stderr_path if stderr else view.stdout_path
-            if path is not None and step in (None, view.step_id, view.step_key):
-                found.append((view, Path(path)))
-        if step is not None and not found:
-            raise UsageError(f"run `{run_id}` has no captured output of a step `{step[:80]}`", run_id=run_id)
+        for view in named:
+            attempts = range(1 if step is not None else view.attempt, view.attempt + 1)
+            for number in attempts if attempt is None else [attempt]:
+                path = files.of(StepKey(view.step_key), number)[1 if stderr else 0]
+                if path.exists() and number <= view.attempt:
+                    found.append((replace(view, attempt=number), path))
+        if (step is not None or attempt is not None) and not found:
+            raise _no_output(run_id, step, attempt, [view for view in views if view.stdout_path or view.stderr_path])
         return found
 
     def _view(self, run_id: RunId, *, warnings: Iterable[str] = ()) -> RunView:
         head, holder = self._place.stand(run_id)
-        last = self._store.entries(run_id, after=head.length - 1) if head.status == "completed" else []
+        tells = head.status in ("completed", "waiting")
+        last = self._store.entries(run_id, after=head.length - 1)[:1] if tells else []
         value = last[0].value if last and isinstance(last[0], e.RunCompleted) else None
         put_off = [] if head.is_settled else self._store.backoffs(run_id)
-        noted = [*warnings, *message_warnings(self._store.messages(run_id)), *map(backoff_warning, put_off)]
+        noted = [*warnings, *failure_warnings(last[0] if last else None)]
+        noted += [*message_warnings(self._store.messages(run_id)), *map(backoff_warning, put_off)]
         waits = [] if head.is_settled else self._store.waits(run_id)
-        return run_view(head, holder, waits=waits, value=value, warnings=noted, now=self._clock.now())
+        doubts = self._doubts(head, waits)
+        return run_view(head, holder, waits=waits, value=value, warnings=noted, doubts=doubts, now=self._clock.now())
+
+    def _doubts(self, head: RunHead, waits: Iterable[OpenWait]) -> dict[StepKey, StepTraits]:
+        """Return what the document says of steps in doubt; nothing of those that it cannot be asked about here."""
+        keys = [wait.key for wait in waits if wait.kind == "in_doubt"]
+        if not keys:
+            return {}
+        try:
+            definition = self._place.definition(head)
+        except CheckpointflowError:
+            return {}
+        steps = {key: definition.step(key) for key in keys}
+        return {key: step for key, step in steps.items() if step is not None}
 
     def _short_view(self, head: RunHead) -> RunView:
         holder = None if head.is_settled else self._store.holder_of(head.run_id)
@@ -226,6 +255,15 @@ class _Files(PathsOf):
         from checkpointflow.steps.base import output_paths
 
         return output_paths(self.runs_dir, self.run_id, key, attempt)
+
+
+def _no_output(run_id: str, step: str | None, attempt: int | None, having: Iterable[StepView]) -> UsageError:
+    keys = [f"`{view.step_key}` ({view.attempt})" for view in having]
+    what = f" of a step `{step[:80]}`" if step is not None else ""
+    which = "" if attempt is None else f" (attempt {attempt})"
+    shown = ", ".join(keys[:12]) + (" …" if len(keys) > 12 else "")
+    rest = f"; these have some, with so many attempts: {shown}" if keys else "; no step of it has any"
+    return UsageError(f"run `{run_id}` has no captured output{what}{which}{rest}", run_id=run_id)
 
 
 def _stored(status: str | None) -> list[StoredStatus] | None:

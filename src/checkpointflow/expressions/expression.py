@@ -30,7 +30,7 @@ class Expression:
     def __init__(self, source: str, node: Node, run: Run, names: Names, *, slots: int, shift: int) -> None:
         self.source = source
         self.static_type: TypeNames = node.types
-        self.notes = tuple(Note(note.message, note.hint, note.offset + shift) for note in names.notes)
+        self.notes = tuple(Note(note.message, note.remedy, note.offset + shift) for note in names.notes)
         self.references = tuple(Reference(tuple(path), at + shift) for path, at in names.references)
         self._run = run
         self._is_reading = is_reading(node)
@@ -39,6 +39,11 @@ class Expression:
 
     def __repr__(self) -> str:
         return f"Expression({self.source!r})"
+
+    @property
+    def has_loops(self) -> bool:
+        """Whether it goes over lists or objects, so that its cost is not that of its length."""
+        return self._slots > 0
 
     def evaluate(self, context: Mapping[str, JsonValue]) -> JsonValue:
         """Return the value in a context, which maps each root to its value and is never changed or copied.

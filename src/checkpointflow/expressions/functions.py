@@ -1,4 +1,4 @@
-"""The built-in functions: what each takes and gives."""
+"""The built-in functions: what each takes and gives, and what is said of a call that does not fit."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import math
 from collections.abc import Callable
 from typing import Final
 
+from checkpointflow.errors import ExpressionError
 from checkpointflow.expressions.frame import EvaluationError, Frame, check_result, noun
+from checkpointflow.expressions.names import did_you_mean
 from checkpointflow.expressions.operators import integer
 from checkpointflow.values import JsonValue, dump
 
@@ -191,3 +193,24 @@ def can_match() -> bool:
     from importlib.util import find_spec
 
     return find_spec("re2") is not None
+
+
+def check_count(name: str, count: int, wanted: int, offset: int) -> None:
+    """Do nothing if a function is called with as many values as it takes.
+
+    Raises:
+        ExpressionError: it is called with more or fewer.
+    """
+    if count != wanted:
+        values = "value" if wanted == 1 else "values"
+        message = f"`{name}` takes {wanted} {values} (the one before the `.` counts), not {count}"
+        raise ExpressionError(message, offset=offset)
+
+
+def no_function(name: str, offset: int, *, is_method: bool) -> ExpressionError:
+    """Return the error for a call of what there is not, or not in this form."""
+    if name in BUILTINS:
+        form = f"value.{name}(…)" if not is_method else f"{name}(value)"
+        return ExpressionError(f"`{name}` is called as `{form}`", offset=offset)
+    hint = did_you_mean(name, [*BUILTINS, *(MACROS if is_method else SPECIAL_FORMS)])
+    return ExpressionError(f"there is no function `{name}`", offset=offset, hint=hint)

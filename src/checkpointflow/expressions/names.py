@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import NoReturn
 
 from checkpointflow.errors import ExpressionError
 from checkpointflow.expressions.places import Member, Place, Schema, StepShape, StepsPlace
+from checkpointflow.schemas import closest
 
 _WORD = re.compile(r"\w+")
 _DASHED = re.compile(r"\w+(?:-\w+)*")
+_NO_WORD = re.compile(r"\W")
+_LONGEST_JOINED = 256
+"""Longer names than this are read as far as they are plain words."""
+
 _STEP_ENDS = frozenset(" \t\r\n.[)],}?:=!<>&|+*/%")
 _NOUNS = {
     "string": "text", "integer": "a number", "number": "a number", "boolean": "a boolean",
@@ -25,15 +30,37 @@ class Scope:
 
     roots: Mapping[str, Schema]
     steps: Mapping[str, StepShape] | None = None
+    _places: dict[str, Place] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def has(self, word: str) -> bool:
+        """Tell whether a word names a root."""
+        return word in self.roots or (word == "steps" and self.steps is not None)
+
+    def place(self, word: str) -> Place:
+        """Return the place of a root that exists; expressions of one scope share it, and what was found out below."""
+        place = self._places.get(word)
+        if place is None:
+            schema = self.roots.get(word)
+            place = StepsPlace(self.steps) if word == "steps" and self.steps is not None else Place(schema, schema)
+            self._places[word] = place
+        return place
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A manner of 1.x or a doubtful spot, worth a warning; `offset` is in characters."""
+    """A manner of 1.x or a doubtful spot, worth a warning; `offset` is in characters.
+
+    `remedy` is the hint, or what makes it, which may take a while.
+    """
 
     message: str
-    hint: str
+    remedy: str | Callable[[], str]
     offset: int
+
+    @property
+    def hint(self) -> str:
+        """What to write instead."""
+        return self.remedy if isinstance(self.remedy, str) else self.remedy()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,27 +74,20 @@ class Reference:
 class Names:
     """Reads the names of one expression against its scope, and gathers notes and references."""
 
-    __slots__ = ("_places", "_scope", "notes", "references")
+    __slots__ = ("_scope", "notes", "references")
 
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
-        self._places: dict[str, Place] = {}
         self.notes: list[Note] = []
         self.references: list[tuple[list[str | int], int]] = []
 
     def is_root(self, word: str) -> bool:
         """Tell whether a word names one of the scope's roots."""
-        return word in self._scope.roots or (word == "steps" and self._scope.steps is not None)
+        return self._scope.has(word)
 
     def root(self, word: str) -> Place:
         """Return the place of a root that exists."""
-        place = self._places.get(word)
-        if place is None:
-            steps = self._scope.steps
-            schema = self._scope.roots.get(word)
-            place = StepsPlace(steps) if word == "steps" and steps is not None else Place(schema, schema)
-            self._places[word] = place
-        return place
+        return self._scope.place(word)
 
     def refer(self, root: str, offset: int) -> list[str | int]:
         """Begin a reference and return its path, to be extended."""
@@ -75,7 +95,7 @@ class Names:
         self.references.append((path, offset))
         return path
 
-    def note(self, message: str, hint: str, offset: int) -> None:
+    def note(self, message: str, hint: str | Callable[[], str], offset: int) -> None:
         """Keep a warning."""
         self.notes.append(Note(message, hint, offset))
 
@@ -85,7 +105,7 @@ class Names:
         if not declared:
             return None
         is_step = isinstance(place, StepsPlace)
-        for end in _ends(declared, source, start):
+        for end in _ends(source, start):
             if source[start:end] in declared and _is_end(source, end, is_step=is_step):
                 return end
         return None
@@ -119,8 +139,7 @@ class Names:
         if member.standing == "refused":
             self._refuse(place, name, path, offset)
         if member.standing == "undeclared":
-            hint = did_you_mean(name, place.declared()) or f"Declare it in the schema of `{path}`."
-            self.note(f"`{path}` does not declare `{name}`", hint, offset)
+            self.note(f"`{path}` does not declare `{name}`", lambda: _undeclared(name, place, path), offset)
         return member
 
     def _refuse(self, place: Place, name: str, path: str, offset: int) -> NoReturn:
@@ -150,10 +169,8 @@ def refuse_unless(place: Place, wanted: str, path: str, what: str, offset: int) 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     """Return a question that names the known word closest to one, None if none is close."""
-    import difflib  # only ever needed on the way to a message
-
-    close = difflib.get_close_matches(word, list(known), 1, 0.6)
-    return f"Did you mean `{close[0]}`?" if close else None
+    close = closest(word, known)
+    return f"Did you mean `{close}`?" if close else None
 
 
 def segment_text(key: str | int) -> str:
@@ -163,13 +180,17 @@ def segment_text(key: str | int) -> str:
     return f".{key}" if key.replace("-", "_").isidentifier() else f'["{key}"]'
 
 
-def _ends(declared: Collection[str], source: str, start: int) -> list[int]:
-    longest = min(max(map(len, declared)), len(source) - start)
-    return [
-        start + length
-        for length in range(longest, 0, -1)
-        if start + length == len(source) or not _is_word(source[start + length])
-    ]
+def _undeclared(name: str, place: Place, path: str) -> str:
+    return did_you_mean(name, place.declared()) or f"Declare it in the schema of `{path}`."
+
+
+def _ends(source: str, start: int) -> list[int]:
+    """Return where a name that stands at `start` can end, the farthest first."""
+    limit = start + _LONGEST_JOINED
+    ends = [found.start() for found in _NO_WORD.finditer(source, start + 1, limit)]
+    if len(source) <= limit:
+        ends.append(len(source))
+    return ends[::-1]
 
 
 def _is_end(source: str, end: int, *, is_step: bool) -> bool:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
-from typing import NoReturn
 
 from checkpointflow.errors import ExpressionError
-from checkpointflow.expressions.functions import BUILTINS, MACROS, SPECIAL_FORMS, can_match
-from checkpointflow.expressions.lexer import Lexer, Token
-from checkpointflow.expressions.names import Names, did_you_mean
+from checkpointflow.expressions.functions import (
+    BUILTINS,
+    MACROS,
+    SPECIAL_FORMS,
+    can_match,
+    check_count,
+    no_function,
+)
+from checkpointflow.expressions.names import Names
 from checkpointflow.expressions.operators import MAX_INTEGER, MIN_INTEGER
 from checkpointflow.expressions.places import Place, type_of
 from checkpointflow.expressions.selections import (
@@ -35,6 +40,7 @@ from checkpointflow.expressions.syntax import (
     Prefix,
     kinds_differ,
 )
+from checkpointflow.expressions.tokens import TokenReader
 
 MAX_LENGTH = 16 * 1024
 MAX_DEPTH = 64
@@ -51,21 +57,19 @@ _BARE_WORD = re.compile(r"\w+(?:-\w+)*")
 _DEEP = f"the expression is nested more than {MAX_DEPTH} levels deep"
 
 
-class Parser:
+class Parser(TokenReader):
     """Reads one source; `names` holds the notes and references afterwards, `slots` how many variables it takes."""
 
     def __init__(self, source: str, names: Names) -> None:
         if len(source) > MAX_LENGTH:
             raise ExpressionError(f"the expression is longer than {MAX_LENGTH:,} characters", offset=MAX_LENGTH)
+        super().__init__(source)
         self.names = names
         self.slots = 0
-        self._source = source
-        self._lexer = Lexer(source)
         self._level = 0
         self._nodes = 0
         self._scopes = 0
         self._variables: dict[str, tuple[int, Place]] = {}
-        self._token = self._lexer.next()
 
     def parse(self) -> Node:
         """Return the syntax of the whole source.
@@ -79,38 +83,6 @@ class Parser:
         if not self._is_at_end():
             raise self._unexpected()
         return node
-
-    # -- tokens --------------------------------------------------------------------------------
-
-    def _is_at_end(self) -> bool:
-        return self._token.kind == "end"
-
-    def _advance(self) -> Token:
-        token = self._token
-        self._token = self._lexer.next()
-        return token
-
-    def _at(self, symbol: str) -> bool:
-        return self._token.kind == "symbol" and self._token.value == symbol
-
-    def _take(self, symbol: str) -> bool:
-        found = self._at(symbol)
-        if found:
-            self._advance()
-        return found
-
-    def _expect(self, symbol: str) -> None:
-        if not self._take(symbol):
-            raise self._unexpected(f"`{symbol}` is expected here")
-
-    def _unexpected(self, wanted: str = "", hint: str | None = None) -> ExpressionError:
-        token = self._token
-        if token.kind == "end":
-            return ExpressionError(wanted or "the expression ends too early", offset=token.start)
-        text = self._source[token.start : token.end]
-        found = f"not `{text}`" if wanted else f"`{text}` is not expected here"
-        message = f"{wanted}, {found}" if wanted else found
-        return ExpressionError(message, offset=token.start, hint=hint)
 
     def _made(self, node: Node) -> Node:
         self._nodes += 1
@@ -375,12 +347,12 @@ class Parser:
             return self._special_form(offset, name)
         builtin = BUILTINS.get(name)
         if builtin is None or not (builtin.is_method if target else builtin.is_function):
-            self._refuse_function(offset, name, is_method=target is not None)
+            raise no_function(name, offset, is_method=target is not None)
         if name == "matches" and not can_match():
             message = '`matches` needs RE2; install it with `pip install "checkpointflow[re2]"`'
             raise ExpressionError(message, offset=offset)
         values = [*([target] if target else []), *self._arguments()]
-        self._check_count(offset, name, len(values), builtin.arity)
+        check_count(name, len(values), builtin.arity, offset)
         types = builtin.types if name != "dyn" else values[0].types
         return self._made(Call(offset, builtin, values, types))
 
@@ -396,7 +368,7 @@ class Parser:
 
     def _special_form(self, offset: int, name: str) -> Node:
         values = self._arguments()
-        self._check_count(offset, name, len(values), SPECIAL_FORMS[name])
+        check_count(name, len(values), SPECIAL_FORMS[name], offset)
         if name == "default":
             return self._made(Default(offset, values[0], values[1]))
         path = values[0]
@@ -437,17 +409,3 @@ class Parser:
             bodies.append(self._expression())
         self._expect(")")
         return bodies
-
-    def _check_count(self, offset: int, name: str, count: int, wanted: int) -> None:
-        if count != wanted:
-            values = "value" if wanted == 1 else "values"
-            message = f"`{name}` takes {wanted} {values} (the one before the `.` counts), not {count}"
-            raise ExpressionError(message, offset=offset)
-
-    def _refuse_function(self, offset: int, name: str, *, is_method: bool) -> NoReturn:
-        if name in BUILTINS:
-            form = f"value.{name}(…)" if not is_method else f"{name}(value)"
-            raise ExpressionError(f"`{name}` is called as `{form}`", offset=offset)
-        known = [*BUILTINS, *(MACROS if is_method else SPECIAL_FORMS)]
-        hint = did_you_mean(name, known)
-        raise ExpressionError(f"there is no function `{name}`", offset=offset, hint=hint)

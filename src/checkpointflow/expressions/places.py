@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, TypeAlias
 
 from checkpointflow.values import JsonObject, JsonValue
@@ -58,35 +59,50 @@ class Member:
 class Place:
     """One place in the data, seen through its schema; `document` is where its local `$ref`s point into.
 
-    `is_strict` places refuse undeclared names unless their schema says that there are more.
+    `is_strict` places refuse undeclared names unless their schema says that there are more. What was found out is
+    kept, so whoever has many questions about one schema asks one place.
     """
-
-    __slots__ = ("_conjuncts", "_is_partial", "document", "is_strict")
 
     def __init__(self, schema: Schema, document: Schema, *, is_strict: bool = False) -> None:
         self.document = document
         self.is_strict = is_strict
         self._conjuncts: list[JsonObject] = []
         self._is_partial = _spread(schema, document, self._conjuncts)
+        self._members: dict[str, Member] = {}
+        self._children: dict[int, Place] = {}
 
     def declared(self) -> Collection[str]:
         """Return the names that the schema, or any of its branches, declares."""
+        return self._declared
+
+    def types(self) -> TypeNames:
+        """Return the names of the JSON types that the value can have, None if that is not known."""
+        return self._types
+
+    def member(self, name: str) -> Member:
+        """Return what the schema says about a property."""
+        known = self._members.get(name)
+        if known is None:
+            known = self._members[name] = self._member(name)
+        return known
+
+    @cached_property
+    def _declared(self) -> Mapping[str, None]:
         names: dict[str, None] = {}
         seen: set[int] = set()
         for schema in _with_branches(self._conjuncts, self.document, seen):
             names.update(dict.fromkeys(_mapping(schema.get("properties"))))
         return names
 
-    def types(self) -> TypeNames:
-        """Return the names of the JSON types that the value can have, None if that is not known."""
+    @cached_property
+    def _types(self) -> TypeNames:
         for schema in self._conjuncts:
             found = _types(schema, self.document, 0)
             if found is not None:
                 return found
         return None
 
-    def member(self, name: str) -> Member:
-        """Return what the schema says about a property."""
+    def _member(self, name: str) -> Member:
         for schema in self._conjuncts:
             properties = _mapping(schema.get("properties"))
             if name in properties:
@@ -123,10 +139,18 @@ class Place:
         return Member(NOWHERE, "refused" if self.is_strict and not says_more else "undeclared")
 
     def _child(self, schema: JsonValue) -> Place:
-        return Place(schema if isinstance(schema, dict) else None, self.document)
+        known = self._children.get(id(schema))
+        if known is None:
+            known = self._children[id(schema)] = Place(schema if isinstance(schema, dict) else None, self.document)
+        return known
 
     def _requires(self, name: str) -> bool:
-        return any(name in _sequence(schema.get("required")) for schema in self._conjuncts)
+        return name in self._required
+
+    @cached_property
+    def _required(self) -> frozenset[str]:
+        names = [name for schema in self._conjuncts for name in _sequence(schema.get("required"))]
+        return frozenset(name for name in names if isinstance(name, str))
 
     def _is_loose(self) -> bool:
         return self._is_partial or any(key in schema for schema in self._conjuncts for key in _LOOSE)
@@ -135,18 +159,15 @@ class Place:
 class StepsPlace(Place):
     """The root `steps`."""
 
-    __slots__ = ("_steps",)
-
     def __init__(self, steps: Mapping[str, StepShape]) -> None:
         super().__init__({"type": "object"}, None)
         self._steps = steps
 
     def declared(self) -> Collection[str]:
         """Return the ids of the steps."""
-        return self._steps.keys()
+        return self._steps
 
-    def member(self, name: str) -> Member:
-        """Return the place of a step."""
+    def _member(self, name: str) -> Member:
         if name not in self._steps:
             return Member(NOWHERE, "refused")
         return Member(StepPlace(self._steps[name]), "declared")
@@ -154,8 +175,6 @@ class StepsPlace(Place):
 
 class StepPlace(Place):
     """One step: its status, its outputs, and what its kind adds."""
-
-    __slots__ = ("_shape",)
 
     def __init__(self, shape: StepShape) -> None:
         super().__init__({"type": "object"}, None)
@@ -165,7 +184,7 @@ class StepPlace(Place):
         """Return the names of the step's fields."""
         return ["status", "outputs", *self._shape.fields]
 
-    def member(self, name: str) -> Member:
+    def _member(self, name: str) -> Member:
         """Return the place of one of the step's fields; the outputs are null until the step completes."""
         if name == "outputs":
             outputs = self._shape.outputs

@@ -43,6 +43,9 @@ class Driver(Protocol):
     def close_scope(self, key: StepKey, error: BaseException | None) -> None:
         """Record once how a scope ended."""
 
+    def member_failed(self, scope: StepKey, member: StepKey, error: BaseException) -> None:
+        """A member of a scope has ended with an error of its own."""
+
     def now_recorded(self, key: StepKey) -> datetime:
         """Return the time as recorded under a key."""
 
@@ -189,7 +192,11 @@ class JournaledRun:
 
     def below(self, key: StepKey) -> JournaledRun:
         """Return the verbs inside a scope of this one."""
-        return JournaledRun(self._driver, self.info, self.input, key)
+        return self.called(key, self.input)
+
+    def called(self, key: StepKey, run_input: JsonValue) -> JournaledRun:
+        """Return the verbs inside a scope of this one, with another input."""
+        return JournaledRun(self._driver, self.info, run_input, key)
 
     def _key(self, name: str) -> StepKey:
         self._driver.scheduler.refuse_if_closing()
@@ -207,6 +214,10 @@ class JournaledScope:
         self._keys: set[StepKey] = set()
         self._members = Members(driver.scheduler)
 
+    def called(self, run_input: JsonValue) -> port.Run:
+        """Return the verbs inside this scope, with another input."""
+        return self._outer.called(self.key, run_input)
+
     def spawn(self, member: Callable[[port.Run], Coroutine[Any, Any, T]], *, item: int | str) -> Fiber[T]:
         """Begin a member in a scope of its own."""
         key = member_key(self.key, item)
@@ -215,6 +226,7 @@ class JournaledScope:
         self._keys.add(key)
         fiber = self._driver.scheduler.spawn(member(self._outer.below(key)), key)
         self._members.add(fiber)
+        fiber.on_end.append(lambda error: self._ended(fiber, error))
         return fiber
 
     def settled(self) -> Awaitable[Fiber[Any]]:
@@ -225,6 +237,10 @@ class JournaledScope:
         """Record that everything in the scope has ended."""
         self._driver.scheduler.refuse_if_closing()
         self._driver.close_scope(self.key, error)
+
+    def _ended(self, fiber: Fiber[Any], error: BaseException | None) -> None:
+        if error is not None and not fiber.is_cancelled:
+            self._driver.member_failed(self.key, fiber.key, error)
 
 
 _FAILURES = {cls.code: cls for cls in StepFailedError.__subclasses__()}

@@ -294,7 +294,9 @@ class _Drive:
         is_news = self._state.status != "waiting"
         if is_news:
             elapsed = (self._now() - self._begun_at).total_seconds()
-            self._journal.record(e.RunParked(at=self._now(), elapsed_seconds=max(0.0, elapsed)))
+            failed = self._pass.failed_members()
+            parked = e.RunParked(at=self._now(), elapsed_seconds=max(0.0, elapsed), failed_members=failed)
+            self._journal.record(parked)
         if self._journal.commit(release=True) is not None:
             return DriveOutcome("waiting", [*self._pass.warnings(), *self._stopped()])
         if is_news:
@@ -393,6 +395,8 @@ def _failure(error: BaseException) -> JsonObject:
         record["step_key"] = error.step_key
     if error.further_keys:
         record["further_keys"] = list(error.further_keys)
+    if error.cause is not None:
+        record["cause"] = error.cause
     return record
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any, ClassVar, Literal, TypeAlias, cast
 
@@ -77,9 +77,13 @@ class DefinitionChanged(Entry):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunParked(Entry):
-    """Only waits were left, after this many seconds of execution in this drive."""
+    """Only waits were left, after this many seconds of execution in this drive.
+
+    `failed_members` are those of the scopes still open: each error with the member's `key`.
+    """
 
     elapsed_seconds: float
+    failed_members: list[JsonValue] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -211,11 +215,15 @@ class ScopeOpened(Entry):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ScopeClosed(Entry):
-    """What was opened under this key has ended."""
+    """What was opened under this key has ended.
+
+    `failed_members` are those of a scope that completed all the same: each error with the member's `key`.
+    """
 
     key: StepKey
     outcome: ScopeOutcome
     error: JsonObject | None
+    failed_members: list[JsonValue] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -296,10 +304,14 @@ def _snake(name: str) -> str:
 class _Shape:
     """How one class of entry is written: which fields are instants, and which may grow large."""
 
-    LARGE: ClassVar[frozenset[str]] = frozenset({"input", "value", "output", "payload", "error", "request"})
+    LARGE: ClassVar[frozenset[str]] = frozenset(
+        {"input", "value", "output", "payload", "error", "request", "failed_members"}
+    )
+    SPARE: ClassVar[frozenset[str]] = frozenset({"failed_members"})
+    """Written and shown only where there is something in it."""
 
     def __init__(self, cls: type[Entry]) -> None:
-        names = [field.name for field in fields(cls) if field.name != "at"]
+        names = [one.name for one in fields(cls) if one.name != "at"]
         self.cls = cls
         self.instants = tuple(name for name in names if name.endswith("_at"))
         self.plain = tuple(name for name in names if not name.endswith("_at") and name not in self.LARGE)
@@ -340,6 +352,8 @@ def encode(entry: AnyEntry) -> Encoded:
     parts = [dump(body)[1:-1]] if body else []
     outside: JsonObject = {}
     for name in shape.large:
+        if name in _Shape.SPARE and not getattr(entry, name):
+            continue
         text = dump(getattr(entry, name))
         if len(text) > BLOB_BYTES // 4 and len(text.encode("utf-8", "surrogatepass")) > BLOB_BYTES:
             digest = fingerprint_text(text)
@@ -366,10 +380,10 @@ def decode(name: str, at: str, body: str, blob: Callable[[str], str]) -> AnyEntr
         )
     try:
         values = cast("dict[str, Any]", load(body))
-        for field, digest in values.pop("$blobs", {}).items():
-            values[field] = load(blob(digest))
-        for field in shape.instants:
-            values[field] = None if values[field] is None else clock.from_text(values[field])
+        for large, digest in values.pop("$blobs", {}).items():
+            values[large] = load(blob(digest))
+        for instant in shape.instants:
+            values[instant] = None if values[instant] is None else clock.from_text(values[instant])
         return cast(AnyEntry, shape.cls(at=clock.from_text(at), **values))
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise StoreCorrupt(
@@ -387,8 +401,8 @@ def blobs_of(body: str) -> list[str]:
 def as_json(entry: AnyEntry, position: int) -> JsonObject:
     """Return an entry as people and machines are shown it, with its position and name."""
     shown: JsonObject = {"position": position, "entry": name_of(entry), "at": clock.to_text(entry.at)}
-    for field in fields(entry):
-        if field.name != "at":
-            value = getattr(entry, field.name)
-            shown[field.name] = clock.to_text(value) if isinstance(value, datetime) else value
+    for one in fields(entry):
+        value = getattr(entry, one.name)
+        if one.name != "at" and (value or one.name not in _Shape.SPARE):
+            shown[one.name] = clock.to_text(value) if isinstance(value, datetime) else value
     return shown

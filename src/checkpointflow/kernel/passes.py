@@ -12,11 +12,11 @@ from checkpointflow.clock import Clock
 from checkpointflow.errors import CheckpointflowError, NondeterminismError, WorkflowCodeError
 from checkpointflow.kernel import entries as e
 from checkpointflow.kernel.asks import Asked, JournaledRun, SleepAsk, StepAsk, WaitAsk, differs, error_of
-from checkpointflow.kernel.effects import Effect, StepContext, error_record
+from checkpointflow.kernel.effects import Effect, error_record
 from checkpointflow.kernel.fibers import Ask, Fiber, Scheduler
 from checkpointflow.kernel.ids import RunId, StepKey, WaitId
 from checkpointflow.kernel.journal import Journal
-from checkpointflow.kernel.run import Answer, RunInfo, StepResult, Workflow
+from checkpointflow.kernel.run import Answer, RunInfo, StepContext, StepResult, Workflow
 from checkpointflow.kernel.state import (
     Outcome,
     RunState,
@@ -67,6 +67,7 @@ class Pass:
         self._ready: list[tuple[int, StepKey]] = []
         self._effects: dict[StepKey, Effect] = {}
         self._used: set[StepKey] = set()
+        self._failed_members: dict[StepKey, list[JsonValue]] = {}
         self._mismatch: NondeterminismError | None = None
         root = JournaledRun(self, self._info(), copied(self._started.input))
         self.root: Fiber[JsonObject] = self.scheduler.spawn(workflow.drive(root), StepKey(""))
@@ -212,7 +213,23 @@ class Pass:
             return
         outcome: e.ScopeOutcome = "cancelled" if cancelled else "failed" if error is not None else "completed"
         record = error_record(error) if isinstance(error, CheckpointflowError) and not cancelled else None
-        self._journal.record(e.ScopeClosed(at=self._now(), key=key, outcome=outcome, error=record))
+        failed = self._failed_members.get(key, []) if outcome == "completed" else []
+        self._journal.record(
+            e.ScopeClosed(at=self._now(), key=key, outcome=outcome, error=record, failed_members=[*failed])
+        )
+
+    def member_failed(self, scope: StepKey, member: StepKey, error: BaseException) -> None:
+        """Remember which member of a scope failed, and why."""
+        if isinstance(error, CheckpointflowError):
+            record: JsonObject = {"key": member, **error_record(error)}
+            record |= {} if error.step_key is None else {"step_key": error.step_key}
+            self._failed_members.setdefault(scope, []).append(record)
+
+    def failed_members(self) -> list[JsonValue]:
+        """Return the members that have failed in scopes which are still open: each error with the member's `key`."""
+        scopes = {key: self._state.records.get(key) for key in self._failed_members}
+        is_open = {key for key, one in scopes.items() if isinstance(one, ScopeRecord) and one.outcome is None}
+        return [one for key, failed in self._failed_members.items() if key in is_open for one in failed]
 
     def now_recorded(self, key: StepKey) -> datetime:
         """Return the time as recorded under a key."""

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from importlib import import_module
 
 from checkpointflow.errors import StepOutputError, UnknownKindError
-from checkpointflow.kernel.effects import Perform, StepContext, Stop
-from checkpointflow.kernel.run import StepCall, StepResult
+from checkpointflow.kernel.effects import Perform, Stop
+from checkpointflow.kernel.run import StepCall, StepContext, StepResult
 from checkpointflow.steps.base import StepKind, StepSettings
 from checkpointflow.steps.secrets import unveil
 from checkpointflow.values import JsonValue
@@ -42,10 +42,10 @@ KINDS: Mapping[str, StepKind] = _Kinds(
 )
 
 
-def make_perform(settings: StepSettings) -> Perform:
+def make_perform(settings: StepSettings, kinds: Mapping[str, StepKind] | None = None) -> Perform:
     """Return what performs one attempt of a call: its kind runs, then its output is held against `outputs`.
 
-    Secrets are put in before that, and kept out of everything that comes back.
+    Secrets are put in before that, and kept out of everything that comes back. `kinds` stand in for those there are.
 
     The returned function raises:
         UnknownKindError: this version has no such kind.
@@ -57,7 +57,7 @@ def make_perform(settings: StepSettings) -> Perform:
     """
 
     def perform(call: StepCall, context: StepContext, stop: Stop) -> StepResult:
-        kind = _kind(call.kind)
+        kind = _kind(call.kind, KINDS if kinds is None else kinds)
         unveiled = unveil(call, context, settings)
         try:
             result = unveiled.kept_out(kind.run(unveiled.call, context, stop, unveiled.settings), context)
@@ -72,11 +72,11 @@ def make_perform(settings: StepSettings) -> Perform:
     return perform
 
 
-def _kind(name: str) -> StepKind:
+def _kind(name: str, kinds: Mapping[str, StepKind]) -> StepKind:
     try:
-        return KINDS[name]
+        return kinds[name]
     except KeyError:
-        known = ", ".join(f"`{kind}`" for kind in KINDS)
+        known = ", ".join(f"`{kind}`" for kind in kinds)
         raise UnknownKindError(f"the step kind `{name}` is not known here; this version has {known}") from None
 
 

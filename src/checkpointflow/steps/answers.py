@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.client import HTTPException
@@ -13,6 +13,7 @@ from string import whitespace
 from typing import TYPE_CHECKING, Literal
 
 from checkpointflow.clock import UTC, to_text
+from checkpointflow.errors import StepFailedError
 from checkpointflow.steps.masking import Hidden
 from checkpointflow.steps.outputs import OutputFile, new_file, sync_output, unwritable
 from checkpointflow.steps.printed import parse_json
@@ -52,6 +53,16 @@ class Answer:
             return f"{self.status} ({HTTPStatus(self.status).phrase})"
         except ValueError:
             return str(self.status)
+
+    def refuse_failure(self, status_codes: Sequence[JsonValue], key: str) -> None:
+        """Refuse a status that is no success for step `key`.
+
+        Raises:
+            StepFailedError: it is none of `status_codes`.
+        """
+        if self.status not in status_codes:
+            fact = f"step `{key}` was answered {self.title}, which is no success here"
+            raise StepFailedError(fact, details=self.details(), step_key=key)
 
     def output(self) -> JsonValue:
         """Return the body's JSON object; anything else as `body`: as JSON if it says that it is, else as text."""

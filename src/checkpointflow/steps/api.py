@@ -13,8 +13,8 @@ from urllib.parse import quote, urlencode
 
 from checkpointflow import __version__
 from checkpointflow.errors import StepFailedError, StepOutputError
-from checkpointflow.kernel.effects import EffectStopped, OutcomeLost, StepContext, Stop
-from checkpointflow.kernel.run import StepCall, StepResult
+from checkpointflow.kernel.effects import EffectStopped, OutcomeLost, Stop
+from checkpointflow.kernel.run import StepCall, StepContext, StepResult
 from checkpointflow.steps.answers import LARGEST_BODY, Answer, receive
 from checkpointflow.steps.base import StepKind, StepSettings, output_paths
 from checkpointflow.steps.exchange import Line, Request, Route, Unreached, reason
@@ -144,8 +144,7 @@ class _Attempt:
         settings, context = self._settings, self._context
         path, _ = output_paths(settings.runs_dir, context.run_id, context.key, context.attempt)
         answer = receive(response, path, settings.hidden, sync=settings.sync)
-        if answer.status not in self._arguments.status_codes:
-            raise self._failure(f"was answered {answer.title}, which is no success here", answer.details())
+        answer.refuse_failure(self._arguments.status_codes, context.key)
         self._refuse_unread(answer, str(path))
         return StepResult(answer.output(), {"status_code": answer.status})
 

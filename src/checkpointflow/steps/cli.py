@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TypeAlias
 
 from checkpointflow.errors import StepFailedError, UnsupportedError
-from checkpointflow.kernel.effects import StepContext, Stop
-from checkpointflow.kernel.run import StepCall, StepResult
+from checkpointflow.kernel.effects import Stop
+from checkpointflow.kernel.run import StepCall, StepContext, StepResult
 from checkpointflow.steps import processes
 from checkpointflow.steps.base import StepKind, StepSettings, environment_of, output_paths
 from checkpointflow.steps.outputs import unwritable
@@ -76,15 +76,27 @@ def run(call: StepCall, context: StepContext, stop: Stop, settings: StepSettings
     try:
         if settings.sync:
             printed.sync()
-        if code not in arguments.exit_codes:
-            raise _bad_exit(printed, arguments)
-        result = printed.result(arguments.parse, has_schema=call.outputs is not None)
+        result = outcome(call, printed)
     except OSError as error:
         raise unwritable(stdout_path, error) from error
     masked = command.masks[0]
     if masked is not None and masked.names and "stdout" not in result.details:
         raise secret_in_output(sorted(masked.names), context)
     return result
+
+
+def outcome(call: StepCall, printed: Printed) -> StepResult:
+    """Return what a command that has ended gave, its exit code and what it printed read as the call asks.
+
+    Raises:
+        StepFailedError: its exit code is no success.
+        StepOutputError: what it printed cannot be read as the call asks.
+        OSError: the files cannot be read.
+    """
+    arguments = _arguments(call.arguments)
+    if printed.exit_code not in arguments.exit_codes:
+        raise _bad_exit(printed, arguments)
+    return printed.result(arguments.parse, has_schema=call.outputs is not None)
 
 
 KIND = StepKind("cli", "run a command and take what it prints as output", run)

@@ -9,17 +9,20 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from checkpointflow.testing.crashing import Crash, CrashingStore
     from checkpointflow.testing.stores import StoreContract
+    from checkpointflow.testing.workflows import CaseResult, CasesReport, run_case, run_cases
 
-__all__ = ["Crash", "CrashingStore", "StoreContract"]
+__all__ = ["CaseResult", "CasesReport", "Crash", "CrashingStore", "StoreContract", "run_case", "run_cases"]
 
 _HOMES = {"Crash": "crashing", "CrashingStore": "crashing", "StoreContract": "stores"}
+_HOMES |= dict.fromkeys(("CaseResult", "CasesReport", "run_case", "run_cases"), "workflows")
 
 
 def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     home = f"{__name__}.{_HOMES[name]}"
-    if home not in sys.modules and (pytest := sys.modules.get("pytest")):
+    is_contract = _HOMES[name] != "workflows"
+    if is_contract and home not in sys.modules and (pytest := sys.modules.get("pytest")):
         promises = (f"{__name__}.{part}_promises" for part in ("inbox", "driving", "moving"))
         pytest.register_assert_rewrite(home, *promises)  # so that broken promises show values
     return getattr(import_module(home), name)

@@ -24,7 +24,7 @@ ONE_OF_EACH = [
         at=AT, definition="e" * 64, source_path="/g", workflow_name="W", workflow_version="2", voided=["a"],
         actor="ann", reason="mended",
     ),
-    e.RunParked(at=AT, elapsed_seconds=1.5),
+    e.RunParked(at=AT, elapsed_seconds=1.5, failed_members=[VALUE]),
     e.RunPaused(at=AT, actor=None),
     e.RunResumed(at=AT, actor="ann"),
     e.RunMoved(at=AT, actor="ann"),
@@ -39,7 +39,7 @@ ONE_OF_EACH = [
     e.StepDecided(at=AT, key=KEY, decision="done", output=VALUE, actor="ann", reason="seen"),
     e.StepSkipped(at=AT, key=KEY, reason="why"),
     e.ScopeOpened(at=AT, key=KEY, kind="parallel", digest="d", members=3),
-    e.ScopeClosed(at=AT, key=KEY, outcome="failed", error=VALUE),
+    e.ScopeClosed(at=AT, key=KEY, outcome="failed", error=VALUE, failed_members=[VALUE]),
     e.WaitOpened(at=AT, key=KEY, wait_id=WAIT, request=VALUE, deadline_at=None),
     e.WaitClosed(at=AT, key=KEY, wait_id=WAIT, cause="expired"),
     e.EventReceived(at=AT, key=KEY, wait_id=WAIT, event_id=EventId("e"), payload=VALUE, actor=None),
@@ -72,6 +72,16 @@ def test_an_entry_is_shown_with_its_position_and_name(entry):
     assert list(shown)[:3] == ["position", "entry", "at"]
     assert (shown["position"], shown["entry"], shown["at"]) == (7, e.name_of(entry), "2030-01-02T03:04:05.678901Z")
     assert set(shown) == {"position", "entry"} | {field.name for field in fields(entry)}
+
+
+def test_failed_members_are_written_and_shown_only_where_there_are_some():
+    for entry in (
+        e.RunParked(at=AT, elapsed_seconds=1.5),
+        e.ScopeClosed(at=AT, key=KEY, outcome="completed", error=None),
+    ):
+        assert "failed_members" not in e.encode(entry).body
+        assert "failed_members" not in e.as_json(entry, 1)
+        assert read(e.encode(entry)) == entry
 
 
 def test_instants_are_shown_as_text():

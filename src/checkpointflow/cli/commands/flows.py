@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
 
 from checkpointflow.cli import arguments, flows
-from checkpointflow.cli.actions import action, of_file
+from checkpointflow.cli.actions import action, of_file, with_input
 from checkpointflow.cli.envelope import Envelope
 from checkpointflow.values import JsonObject, JsonValue
 
@@ -63,8 +63,12 @@ def _detail(name: str, door: Door) -> Envelope:
     if not shown["valid"]:
         steps = [action("Check it again once it is mended", ["cpf", "validate", *ask])]
     else:
-        shown |= _inside(flow.load().document)
-        steps = [action("See what it would do", ["cpf", "plan", *ask]), action("Run it", ["cpf", "run", *ask])]
+        document = flow.load().document
+        shown |= _inside(document)
+        steps = [
+            with_input("See what it would do", ["cpf", "plan", *ask], document.inputs),
+            with_input("Run it", ["cpf", "run", *ask], document.inputs),
+        ]
     return Envelope(fields={"flows": [shown], "next_actions": [*steps]}, said=(_line(shown),))
 
 

@@ -11,7 +11,7 @@ from checkpointflow.cli import arguments, streams
 from checkpointflow.cli.driving import INTERRUPTED
 from checkpointflow.cli.envelope import Envelope
 from checkpointflow.cli.streams import FLUSH
-from checkpointflow.errors import StoreUnavailable
+from checkpointflow.errors import StoreUnavailable, UsageError
 
 if TYPE_CHECKING:
     from checkpointflow.cli.door import Door
@@ -26,8 +26,9 @@ _CHUNK = 1 << 16
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the words."""
     arguments.add_run_id(parser)
-    meaning = "the key of one step; without it all are printed, each under its name"
+    meaning = "one step, by its key or id, with all its attempts; without it the last attempt of each step"
     parser.add_argument("step", nargs="?", metavar="STEP", type=arguments.word, help=meaning)
+    parser.add_argument("--attempt", type=arguments.count, metavar="N", help="this attempt alone")
     parser.add_argument("--stderr", action="store_true", help="what they wrote to stderr")
     meaning = "go on as more is written, while somebody drives the run"
     parser.add_argument("-F", "--follow", action="store_true", help=meaning)
@@ -54,11 +55,14 @@ def run(args: Namespace, door: Door) -> Envelope:
 
 
 def _whole(client: Client, run_id: str, args: Namespace) -> Iterator[bytes]:
-    found = client.logs(run_id, args.step, stderr=args.stderr)
+    found = client.logs(run_id, args.step, stderr=args.stderr, attempt=args.attempt)
+    end = b"\n"
     for step, path in found:
-        if args.step is None and len(found) > 1:
-            yield _heading(step)
-        yield from _rest(path, 0)
+        if len(found) > 1:
+            yield _heading(step, end)
+        for piece in _rest(path, 0):
+            end = piece[-1:]
+            yield piece
 
 
 def _followed(client: Client, run_id: str, args: Namespace) -> Iterator[bytes]:
@@ -66,25 +70,35 @@ def _followed(client: Client, run_id: str, args: Namespace) -> Iterator[bytes]:
     sources: dict[Path, StepView] = {}
     read: dict[Path, int] = {}
     last: Path | None = None
+    end = b"\n"
     for view in client.watch(run_id):
-        for step, path in client.logs(run_id, None, stderr=args.stderr):
-            if args.step in (None, step.step_id, step.step_key):
-                sources.setdefault(path, step)
+        for step, path in _sources(client, run_id, args):
+            sources.setdefault(path, step)
         for path, step in sources.items():
             for piece in _rest(path, read.get(path, 0)):
-                if args.step is None and path != last:
-                    yield _heading(step)
-                last = path
+                if path != last and (args.step is None or len(sources) > 1):
+                    yield _heading(step, end)
+                last, end = path, piece[-1:]
                 read[path] = read.get(path, 0) + len(piece)
                 yield piece
         if view.status == "running":
             yield FLUSH
     if args.step is not None and not sources:
-        client.logs(run_id, args.step, stderr=args.stderr)  # which says that there is nothing
+        client.logs(run_id, args.step, stderr=args.stderr, attempt=args.attempt)  # which says that there is nothing
 
 
-def _heading(step: StepView) -> bytes:
-    return f"==> {step.step_key}, attempt {step.attempt} <==\n".encode("utf-8", "backslashreplace")
+def _sources(client: Client, run_id: str, args: Namespace) -> list[tuple[StepView, Path]]:
+    """Return what there is so far, which may be nothing."""
+    try:
+        return client.logs(run_id, args.step, stderr=args.stderr, attempt=args.attempt)
+    except UsageError:
+        return []
+
+
+def _heading(step: StepView, end: bytes) -> bytes:
+    """Return a line of its own, whatever the text before it ended with."""
+    before = "" if end == b"\n" else "\n"
+    return f"{before}==> {step.step_key}, attempt {step.attempt} <==\n".encode("utf-8", "backslashreplace")
 
 
 def _rest(path: Path, offset: int) -> Iterator[bytes]:

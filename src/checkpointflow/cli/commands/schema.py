@@ -1,4 +1,4 @@
-"""`cpf schema`: the JSON Schemas of documents and envelopes."""
+"""`cpf schema`: the JSON Schemas of documents, envelopes and test files."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from checkpointflow.cli.door import Door
 
 NAME = "schema"
-SUMMARY = "print the JSON Schema of documents, or of what commands print"
+SUMMARY = "print the JSON Schema of documents, of what commands print, or of test files"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the words."""
-    choices = ("workflow", "envelope")
+    choices = ("workflow", "envelope", "test")
     parser.add_argument("which", nargs="?", choices=choices, default="workflow", help="which one (workflow)")
 
 
@@ -24,6 +24,10 @@ def run(args: Namespace, _door: Door) -> Envelope:
     """Print the schema itself, in place of an envelope."""
     if args.which == "envelope":
         return Envelope(text=schema_text())
+    if args.which == "test":
+        from checkpointflow.testing.case_schema import cases_schema
+
+        return Envelope(text=shown(cases_schema(), indent=2) + "\n")
     from checkpointflow.frontends.document.schema import document_schema
 
     return Envelope(text=shown(document_schema(), indent=2) + "\n")

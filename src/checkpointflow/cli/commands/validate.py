@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
 
 from checkpointflow.cli import arguments
-from checkpointflow.cli.actions import action, of_file
+from checkpointflow.cli.actions import of_file, with_input
 from checkpointflow.cli.documents import load
 from checkpointflow.cli.envelope import Envelope
 from checkpointflow.values import JsonObject
@@ -31,15 +31,15 @@ def run(args: Namespace, door: Door) -> Envelope:
         FileMissingError, YamlError, DocumentError, UnknownKindError: it cannot be used.
     """
     loaded = load(door, args.file, strict=args.strict)
-    return Envelope(fields=_fields(args.file, loaded), said=_said(args.file, loaded))
+    return Envelope(fields=_fields(args.file, loaded, door.strict), said=_said(args.file, loaded))
 
 
-def _fields(file: str, loaded: Loaded) -> JsonObject:
+def _fields(file: str, loaded: Loaded, strict: list[str]) -> JsonObject:
     document = loaded.document
     fields: JsonObject = {"file": file, "problems": [*loaded.problems], "workflow_id": document.id}
     fields["next_actions"] = [
-        action("See what it would do", ["cpf", "plan", *of_file(file)]),
-        action("Run it", ["cpf", "run", *of_file(file)]),
+        with_input("See what it would do", ["cpf", "plan", *of_file(file), *strict], document.inputs),
+        with_input("Run it", ["cpf", "run", *of_file(file), *strict], document.inputs),
     ]
     more = {"workflow_name": document.name, "workflow_version": document.version}
     return fields | {name: value for name, value in more.items() if value is not None}

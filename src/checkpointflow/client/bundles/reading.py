@@ -169,7 +169,7 @@ def _manifest(archive: Archive, found: frozenset[str]) -> JsonObject:
 
 def _run(archive: Archive, told: JsonObject) -> tuple[layout.Run, set[str]]:
     """Return the run, whose journal is whole and adds up to something, and the digests of its large values."""
-    from checkpointflow.frontends.document.definition import definition_hash, open_definition
+    from checkpointflow.frontends.opening import open_stored
 
     definition = load(archive.read(layout.DEFINITION))
     if not isinstance(definition, dict) or not isinstance(told.get("moved"), bool):
@@ -183,9 +183,9 @@ def _run(archive: Archive, told: JsonObject) -> tuple[layout.Run, set[str]]:
         is_moved=told["moved"] is True,
     )
     fold(run.entries)
-    if run.head.status == "moved" or definition_hash(definition) != run.head.definition:
+    opened = open_stored(definition, path=run.head.source_path)
+    if run.head.status == "moved" or opened.digest != run.head.definition:
         raise _changed(f"`{layout.DEFINITION}` is not the definition of its journal")
-    open_definition(definition)
     _refuse_doubles(run)
     return run, blobs
 

@@ -111,10 +111,16 @@ def _fits(value: Any, annotation: str, name: str) -> bool:
     if name == "voided":
         return all(map(_is_text, value))
     if name == "error" and value is not None:
-        return {"code", "message"} <= set(value) and _all_fit(value, _ERROR)
+        return _is_error(value)
+    if name == "failed_members":
+        return all(_is_error(one) and _is_text(one.get("key")) for one in value)
     if name == "details":
         return _or_none(lambda code: type(code) is int)(value.get("exit_code"))
     return name != "request" or ("event_name" in value and _all_fit(value, _REQUEST))
+
+
+def _is_error(value: Any) -> bool:
+    return isinstance(value, dict) and {"code", "message"} <= set(value) and _all_fit(value, _ERROR)
 
 
 def _all_fit(value: Mapping[str, Any], tests: Mapping[str, Test]) -> bool:

@@ -13,7 +13,8 @@ from checkpointflow.frontends.document.written_texts import Text
 from checkpointflow.steps.urls import RESERVED_HEADERS
 from checkpointflow.values import JsonObject
 
-_UNDECIDED = ("POST", "PATCH")
+UNDECIDED = ("POST", "PATCH")
+"""Methods that may do harm when they are sent twice."""
 
 
 def check_api(
@@ -26,7 +27,7 @@ def check_api(
     _check_headers(step, findings)
     _check_timeout(step, defaults, findings)
     method = step.fields.get("method")
-    if method in _UNDECIDED and step.effect is None:
+    if method in UNDECIDED and step.effect is None:
         hint = "write `effect: idempotent` if the server heeds `Idempotency-Key` or twice does no harm, else `once`"
         message = f"`{method}` without `effect` is sent again when nobody knows whether it took effect"
         findings.warning((*step.path, "method"), message, hint)

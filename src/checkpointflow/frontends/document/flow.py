@@ -2,37 +2,38 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from itertools import pairwise
 
+from checkpointflow.frontends.document.answers import Answers, Ways
 from checkpointflow.frontends.document.findings import DUPLICATE, Findings
-from checkpointflow.frontends.document.model import END, Document, Path, Step
+from checkpointflow.frontends.document.model import END, ON_ERROR, Document, Path, Step
 from checkpointflow.schemas import did_you_mean
-from checkpointflow.values import JsonValue
 
-_EVENT = r"event\.(\w[\w.-]*)"
-_LITERAL = r"""(?:"([^"\\]*)"|'([^'\\]*)'|([A-Za-z_]\w*))"""
-_EQUAL = re.compile(rf"\s*(?:\$\{{)?\s*{_EVENT}\s*==\s*{_LITERAL}\s*\}}?\s*\Z")
+_SHOWN = 6
 
 
 def check_flow(document: Document, findings: Findings) -> None:
     """Report what is wrong with the ids and jumps of a document, and what looks wrong with its order."""
+    answers = Answers(document)
     everywhere = {step.id for step in document.all_steps() if step.id}
     for steps in document.all_lists():
         is_main = steps is document.steps
         entry = document.on_error if is_main else None
-        _List(steps, everywhere, entry, findings).check()
+        _List(steps, everywhere, entry, answers, findings).check()
     for step in document.all_steps():
         _check_branch_names(step, findings)
-        _check_transitions(step, findings)
+        _check_transitions(step, answers.ways(step), findings)
 
 
 class _List:
     """One list of steps and what is asked of it."""
 
-    def __init__(self, steps: tuple[Step, ...], everywhere: set[str], entry: str | None, findings: Findings) -> None:
+    def __init__(
+        self, steps: tuple[Step, ...], everywhere: set[str], entry: str | None, answers: Answers, findings: Findings
+    ) -> None:
         self._steps = steps
+        self._answers = answers
         self._everywhere = everywhere
         self._entry = entry
         self._findings = findings
@@ -41,6 +42,7 @@ class _List:
             if step.id:
                 self._by_id.setdefault(step.id, step)
         self._starters = self._find_starters()
+        self._circular = self._find_circular()
 
     def check(self) -> None:
         self._check_ids()
@@ -68,7 +70,7 @@ class _List:
             for path, target in step.jumps():
                 self._check_target((*step.path, *path), target)
         if self._entry is not None:
-            self._check_target(("workflow", "on_error", "next"), self._entry)
+            self._check_target(ON_ERROR, self._entry)
 
     def _check_target(self, path: Path, target: str) -> None:
         if target in self._starters and target in self._by_id:
@@ -106,7 +108,7 @@ class _List:
             self._findings.error(path, f"`start_at` cannot name a step of kind `{step.kind}`", hint)
         elif self._starters[target][1] != path:
             self._findings.error(path, f"`{target}` is a branch already", "a step belongs to one branch only")
-        elif self._leads_back(step, starter):
+        elif target in self._circular:
             self._findings.error(path, f"`{target}` starts `{starter.id}` in turn", "a branch cannot hold itself")
         else:
             self._check_started_step(step)
@@ -117,17 +119,21 @@ class _List:
             hint = f"remove `{path[0]}`, or give the branch an `id` and `steps` of its own"
             self._findings.error((*step.path, *path), message, hint)
 
-    def _leads_back(self, step: Step, starter: Step) -> bool:
+    def _find_circular(self) -> set[str]:
+        """Which started steps start, by way of others, the step that starts them."""
+        circular: set[str] = set()
         seen: set[str] = set()
-        waiting = [step]
-        while waiting:
-            current = waiting.pop()
-            if current is starter:
-                return True
-            if current.id not in seen:
-                seen.add(current.id)
-                waiting.extend(self._by_id[target] for _, target in current.started() if target in self._by_id)
-        return False
+        for target in self._starters:
+            way: dict[str, None] = {}
+            current = target
+            while current in self._starters and current not in seen:
+                seen.add(current)
+                way[current] = None
+                current = self._starters[current][0].id
+            if current in way:
+                chain = list(way)
+                circular.update(chain[chain.index(current) :])
+        return circular
 
     # -- order -----------------------------------------------------------------------------------
 
@@ -138,9 +144,7 @@ class _List:
             if step.id and id(step) not in reached:
                 hint = "nothing jumps to it, and the steps before it lead elsewhere"
                 self._findings.warning(step.path, f"the step `{step.id}` is never reached", hint)
-        for before, step in pairwise(order):
-            if id(before) in reached and step.kind == "end":
-                self._check_end(before, step)
+        self._check_ends(order, reached)
 
     def _reached(self, order: list[Step]) -> set[int]:
         following = {id(before): step for before, step in pairwise(order)}
@@ -163,76 +167,43 @@ class _List:
         if step.when is not None or not step.kind:
             return True
         leads_elsewhere = step.next is not None and (step.next in self._by_id or step.next == END)
-        return step.kind not in ("end", "switch") and not leads_elsewhere and not is_decided(step)
+        return step.kind not in ("end", "switch") and not leads_elsewhere and not self._answers.are_all_taken(step)
 
-    def _check_end(self, before: Step, end: Step) -> None:
-        jumpers = [step.id for step in self._steps if step is not before and any(t == end.id for _, t in step.jumps())]
-        if not jumpers or before.kind in ("end", "switch") or before.next or is_decided(before):
+    def _check_ends(self, order: list[Step], reached: set[int]) -> None:
+        """Warn of an end that a step runs into and others jump to: one of the two is seldom meant."""
+        jumpers: dict[str, list[str]] = {}
+        for step in self._steps:
+            for _, target in step.jumps():
+                jumpers.setdefault(target, []).append(step.id)
+        for before, end in pairwise(order):
+            if id(before) in reached and end.kind == "end" and self._goes_on(before):
+                self._check_end(before, end, jumpers.get(end.id, []))
+
+    def _check_end(self, before: Step, end: Step, jumpers: list[str]) -> None:
+        other = next((f"`{name}`" for name in jumpers if name != before.id), None)
+        if other is None and self._entry == end.id:
+            other = "`on_error` of the document"
+        if other is None or before.next == end.id:
             return
-        message = f"`{before.id}` goes on to the end `{end.id}`, which `{jumpers[0]}` also jumps to"
+        message = f"`{before.id}` goes on to the end `{end.id}`, which {other} also jumps to"
         hint = f"if that is meant, write `next: {end.id}` on `{before.id}`; else give it another `next`"
+        if before.when is not None or before.kind in ("end", "switch"):
+            hint = f"`{end.id}` follows where `{before.id}` is skipped; else put an `end` of its own between them"
         self._findings.warning(end.path, message, hint)
 
 
-def is_decided(step: Step) -> bool:
-    """Tell whether a wait's transitions cover every answer, so that none goes on to the next in the list."""
-    covered = _covered(step)
-    if covered is None:
-        return False
-    name, options, named = covered
-    return name in _names(step, "required") and all(option in named for option in options)
-
-
-def _check_transitions(step: Step, findings: Findings) -> None:
-    covered = _covered(step)
-    if covered is None:
+def _check_transitions(step: Step, ways: Ways | None, findings: Findings) -> None:
+    if ways is None:
         return
-    name, options, named = covered
-    left = [option for option in options if option not in named]
-    path = (*step.path, "transitions")
-    if left and step.next is None:
-        listed = ", ".join(f"`{option}`" for option in left)
+    if ways.left and step.next is None:
+        more = f", and {len(ways.left) - _SHOWN} more" if len(ways.left) > _SHOWN else ""
         hint = "without one, the next step in the list follows; say so with `next`"
-        findings.warning(path, f"no transition is taken when `{name}` is {listed}", hint, at_key=True)
-    for option in named:
-        if option not in options:
-            hint = did_you_mean(option, [str(known) for known in options])
-            findings.warning(path, f"`{name}` is never `{option}`, says `input_schema`", hint, at_key=True)
-
-
-def _covered(step: Step) -> tuple[str, list[JsonValue], list[str]] | None:
-    """The one property with an enum that all transitions compare, its values, and those that are compared."""
-    conditions = list(_conditions(step))
-    found = [_EQUAL.match(condition) for condition in conditions]
-    if not found or not all(found):
-        return None
-    matches = [match for match in found if match]
-    names = {match.group(1) for match in matches}
-    name = names.pop()
-    options = _enum(step, name)
-    if names or not options:
-        return None
-    return name, options, [next(part for part in match.groups()[1:] if part is not None) for match in matches]
-
-
-def _conditions(step: Step) -> Iterator[str]:
-    transitions = step.fields.get("transitions")
-    for case in transitions if isinstance(transitions, list) else []:
-        when = case.get("when") if isinstance(case, dict) else None
-        yield when if isinstance(when, str) else ""
-
-
-def _enum(step: Step, name: str) -> list[JsonValue]:
-    properties = _names(step, "properties")
-    declared = properties.get(name) if isinstance(properties, dict) else None
-    options = declared.get("enum") if isinstance(declared, dict) else None
-    return options if isinstance(options, list) and all(isinstance(option, str) for option in options) else []
-
-
-def _names(step: Step, keyword: str) -> dict[str, JsonValue] | list[JsonValue]:
-    schema = step.fields.get("input_schema")
-    value = schema.get(keyword) if isinstance(schema, dict) else None
-    return value if isinstance(value, dict | list) else []
+        message = f"no transition is taken when {', or '.join(ways.left[:_SHOWN])}{more}"
+        findings.warning((*step.path, "transitions"), message, hint, at_key=True)
+    for index in ways.unused:
+        hint = f"`input_schema` says that {ways.listed}" if ways.listed else "an earlier one takes every answer"
+        message = "this transition is never taken: no answer makes its condition true before another one"
+        findings.warning((*step.path, "transitions", index, "when"), message, hint)
 
 
 def _check_branch_names(step: Step, findings: Findings) -> None:

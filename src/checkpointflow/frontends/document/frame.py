@@ -11,6 +11,7 @@ from checkpointflow.errors import ExpressionError, StepFailedError, VisitLimitEr
 from checkpointflow.expressions import SecretText
 from checkpointflow.frontends.document.model import Document, Step
 from checkpointflow.frontends.document.texts import Context, Texts
+from checkpointflow.frontends.document.trace import NOBODY, Trace
 from checkpointflow.kernel.ids import StepKey
 from checkpointflow.kernel.run import Run
 from checkpointflow.kernel.scope import encoded_name
@@ -39,7 +40,7 @@ class Frame:
     """One list of steps in one place of a run.
 
     `states` is `steps` as texts see it, outer lists' steps included; `completed` are the outputs of this list's own,
-    `visits` how often each of them was begun, `keys` the key of the last time.
+    `visits` how often each of them was begun, `keys` the key of the last time. `trace` is told of the ways it goes.
     """
 
     document: Document
@@ -52,6 +53,7 @@ class Frame:
     completed: JsonObject = field(default_factory=dict)
     visits: dict[str, int] = field(default_factory=dict)
     keys: dict[str, StepKey] = field(default_factory=dict)
+    trace: Trace = NOBODY
 
     @property
     def context(self) -> Context:
@@ -69,6 +71,7 @@ class Frame:
             roots=self.roots | (roots or {}) | {"steps": _pending(states, steps)},
             states=states,
             depth=self.depth,
+            trace=self.trace,
         )
 
     def begin(self, step: Step) -> None:
@@ -85,6 +88,10 @@ class Frame:
             )
         self.visits[step.id] = visits + 1
         self.keys[step.id] = self._next_key(step)
+
+    def took(self, step: Step, *way: str | int) -> None:
+        """Say which field of a step led on; without one, the order of the list."""
+        self.trace.took(self.document, (*step.path, *way))
 
     def complete(self, step: Step, done: Done) -> None:
         """Say that a step completed."""
@@ -117,8 +124,10 @@ class Frame:
     def failure(
         self, step: Step, message: str, *, hint: str | None = None, details: JsonObject | None = None
     ) -> StepFailedError:
-        """Return the failure of a step."""
-        return StepFailedError(message, hint=hint, details=details, step_key=self.key_of(step))
+        """Return a failure that the document itself makes, so that trying again would end the same way."""
+        error = StepFailedError(message, hint=hint, details=details, step_key=self.key_of(step))
+        error.cause = "document"
+        return error
 
     def key_of(self, step: Step) -> StepKey:
         """Return the key of a step's present visit, or of the last one."""
@@ -134,7 +143,9 @@ class Frame:
         return state if isinstance(state, dict) else {}
 
 
-def main_frame(document: Document, texts: Texts, run: Run, inputs: JsonValue, depth: int = 0) -> Frame:
+def main_frame(
+    document: Document, texts: Texts, run: Run, inputs: JsonValue, depth: int = 0, trace: Trace = NOBODY
+) -> Frame:
     """Return the frame of a document's main list."""
     states: JsonObject = {}
     about: JsonObject = {
@@ -145,7 +156,16 @@ def main_frame(document: Document, texts: Texts, run: Run, inputs: JsonValue, de
     roots: JsonObject = {"inputs": inputs, "run": about, "steps": _pending(states, document.steps)}
     if document.secrets:  # deciding never sees a value: what it is given stands for one
         roots["secrets"] = {name: SecretText.placeholder(name) for name in document.secrets}
-    return Frame(document=document, texts=texts, run=run, steps=document.steps, roots=roots, states=states, depth=depth)
+    return Frame(
+        document=document,
+        texts=texts,
+        run=run,
+        steps=document.steps,
+        roots=roots,
+        states=states,
+        depth=depth,
+        trace=trace,
+    )
 
 
 def _pending(states: JsonObject, steps: tuple[Step, ...]) -> JsonObject:

@@ -9,21 +9,23 @@ from checkpointflow.errors import CheckpointflowError, ExpressionError, StepFail
 from checkpointflow.frontends.document.blocks import BLOCKS
 from checkpointflow.frontends.document.calls import call_of
 from checkpointflow.frontends.document.frame import Done, End, Frame, main_frame
-from checkpointflow.frontends.document.model import END, Document, Step
+from checkpointflow.frontends.document.model import END, ON_ERROR, Document, Step
 from checkpointflow.frontends.document.texts import Texts
+from checkpointflow.frontends.document.trace import NOBODY, Trace
 from checkpointflow.kernel.run import Run
 from checkpointflow.values import JsonObject, JsonValue
 
 
 class DocumentWorkflow:
-    """A document as a Workflow."""
+    """A document as a Workflow; `trace` is told of the ways that it goes."""
 
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: Document, trace: Trace = NOBODY) -> None:
         self.document = document
+        self._trace = trace
 
     async def drive(self, run: Run) -> JsonObject:
         """Decide the run; see Workflow."""
-        return await run_document(main_frame(self.document, Texts(self.document), run, run.input))
+        return await run_document(main_frame(self.document, Texts(self.document), run, run.input, trace=self._trace))
 
 
 async def run_document(frame: Frame) -> JsonObject:
@@ -41,6 +43,7 @@ async def run_document(frame: Frame) -> JsonObject:
         if target is None:
             raise
         recovered = {"recovered_error": _shown(error)}
+        frame.trace.took(frame.document, ON_ERROR)
         end = await run_sequence(frame, target)
     outputs = _outputs(frame)
     value = dict(end.value) if end is not None else {}
@@ -88,14 +91,23 @@ async def visit(frame: Frame, step: Step) -> Done:
     frame.begin(step)
     try:
         if not _applies(frame, step):
+            frame.took(step, "if")
             return Done()
+        frame.trace.began(frame, step)
         done = await run_step(frame, step)
-        return done if done.jump is not None else Done(jump=step.next, end=done.end)
+        return done if done.jump is not None or done.end is not None else _onward(frame, step)
     except StepFailedError as error:
         _note_failure(frame, step, error)
         if step.on_error is None:
             raise
+        frame.took(step, "on_error", "next")
         return Done(jump=step.on_error)
+
+
+def _onward(frame: Frame, step: Step) -> Done:
+    """Return where a step leads that has not decided that itself."""
+    frame.took(step, *(("next",) if step.next is not None else ()))
+    return Done(jump=step.next)
 
 
 async def run_step(frame: Frame, step: Step) -> Done:
@@ -140,12 +152,12 @@ def _note_failure(frame: Frame, step: Step, error: StepFailedError) -> None:
 def _check_outputs(frame: Frame, step: Step, outputs: JsonValue) -> None:
     if step.outputs is None or step.kind == "end":
         return
-    from checkpointflow.schemas import check
+    from checkpointflow.schemas import check, sentence
 
     problems = check(outputs, cast("JsonObject | bool", step.outputs))
     if problems:
         raise StepOutputError(
-            f"the outputs of step `{step.id}` do not fit their schema: {problems[0].message}",
+            f"the outputs of step `{step.id}` do not fit their schema: {sentence(problems[0])}",
             details={"problems": [problem.message for problem in problems]},
             step_key=frame.key_of(step),
         )

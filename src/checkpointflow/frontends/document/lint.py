@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
-from collections.abc import Iterable, Iterator
 
 from checkpointflow.clock import from_text
 from checkpointflow.errors import ExpressionError
@@ -17,28 +15,28 @@ from checkpointflow.expressions import (
     parse_template,
 )
 from checkpointflow.expressions.lexer import closing_brace
-from checkpointflow.frontends.document.api_checks import check_api
+from checkpointflow.frontends.document.api_checks import UNDECIDED, check_api
+from checkpointflow.frontends.document.command_checks import CommandChecks
 from checkpointflow.frontends.document.findings import Findings
 from checkpointflow.frontends.document.flow import check_flow
-from checkpointflow.frontends.document.holes import hole_of, is_numeric, shell_parts
 from checkpointflow.frontends.document.model import Document, Path, Step
 from checkpointflow.frontends.document.positions import Source
+from checkpointflow.frontends.document.remedies import reason_hint
 from checkpointflow.frontends.document.scopes import Scopes, inside_of
-from checkpointflow.frontends.document.secret_places import SecretPlaces, secret_of
-from checkpointflow.frontends.document.shell import (
-    Hole,
-    ShellRefused,
-    is_evaluated_variable,
-    place_values,
-    second_interpreter_notes,
-    visible_arguments,
-)
+from checkpointflow.frontends.document.secret_inputs import check_secret_inputs
+from checkpointflow.frontends.document.secret_places import SecretPlaces
 from checkpointflow.frontends.document.specs import KINDS
 from checkpointflow.frontends.document.strict_yaml import ReadSource
-from checkpointflow.frontends.document.structure import check_structure, reason_hint
-from checkpointflow.frontends.document.written_texts import Text, texts_of_defaults, texts_of_step
+from checkpointflow.frontends.document.structure import check_structure
+from checkpointflow.frontends.document.written_texts import (
+    Parsed,
+    Text,
+    expressions_of,
+    texts_of_defaults,
+    texts_of_step,
+)
 from checkpointflow.schemas import show
-from checkpointflow.values import JsonObject, JsonValue
+from checkpointflow.values import JsonValue
 
 _REASON = re.compile(r"timeout|connection|exit:[0-9]+|http:.*")
 _BOTH_SIDES = "write a value on both sides of the operator"
@@ -49,18 +47,20 @@ _NUMBERS = frozenset({"integer", "number"})
 _TAKES_INPUTS = ("workflow", "foreach")
 
 
-def examine(source: Source, file: str | None) -> tuple[Document, Findings]:
-    """Return a document as far as it can be read, and everything that is wrong or doubtful in it.
+def examine(source: Source, file: str | None, findings: Findings) -> Document:
+    """Return a document as far as it can be read; everything that is wrong or doubtful in it goes into `findings`.
 
     Other files are not looked at.
+
+    Raises:
+        TooManyProblems: there are so many errors that the rest is not looked for.
     """
-    findings = Findings(source, file)
     for one in source.repeated if isinstance(source, ReadSource) else ():
         findings.error_on(one.place, one.message, one.hint)
     document = Document.from_tree(check_structure(source.tree, findings), path=file)
     check_flow(document, findings)
     _Lint(document, findings).check()
-    return document, findings
+    return document
 
 
 class _Lint:
@@ -70,8 +70,8 @@ class _Lint:
         self._document = document
         self._findings = findings
         self._scopes = Scopes(document)
-        self._default_env_holes = False
         self._secrets = SecretPlaces(document, findings)
+        self._commands = CommandChecks(document, findings, self._secrets)
 
     def check(self) -> None:
         self._check_defaults()
@@ -80,16 +80,16 @@ class _Lint:
                 self._check_step(step)
         self._check_outputs()
         self._secrets.check_header()
+        check_secret_inputs(self._document.inputs, self._findings)
 
     def _check_defaults(self) -> None:
         scope = self._scopes.of_defaults()
-        if all(step.kind != "python" for step in self._document.all_steps()):
-            self._check_reasons(self._document.defaults, ("workflow", "defaults"), "step here")
+        self._check_default_reasons()
         parsed = [
             (text, self._parsed(("workflow", "defaults", *text.path), text, scope))
             for text in texts_of_defaults(self._document.defaults)
         ]
-        self._default_env_holes = self._check_env(parsed, ("workflow", "defaults"))
+        self._commands.check_defaults(parsed)
 
     def _check_step(self, step: Step) -> None:
         parsed: list[tuple[Text, Template | Expression | None]] = []
@@ -97,15 +97,14 @@ class _Lint:
             scope = self._scopes.of_step(step, inside_of(step.kind, text.path))
             parsed.append((text, self._parsed((*step.path, *text.path), text, scope)))
         if step.kind == "cli":
-            self._check_command(step, parsed)
-            self._check_reasons(step.fields, step.path, "command")
+            self._commands.check(step, parsed)
         if step.kind == "api":
-            self._check_reasons(step.fields, step.path, "request")
             check_api(step, parsed, self._document.defaults, self._findings)
         if step.kind == "sleep":
             self._check_sleep(step, parsed)
         if step.kind == "python":
             self._check_pinned(step)
+        self._check_risk(step)
         self._check_idle(step)
 
     # -- one text --------------------------------------------------------------------------------
@@ -116,21 +115,24 @@ class _Lint:
             self._check_literal(path, text.text)
             return None
         result = self._tried(path, text, scope)
-        for expression in () if result is None else _expressions(result):
+        for expression in () if result is None else expressions_of(result):
             self._secrets.check(path, text, expression)
             for note in expression.notes:
-                self._findings.warning_in(path, note.offset, note.message, note.hint)
+                self._findings.warning_in(path, note.offset, note.message, note.remedy)
         return result
 
     def _tried(self, path: Path, text: Text, scope: Scope) -> Template | Expression | None:
-        try:
-            return self._parse(text, scope)
-        except ExpressionError as error:
-            hint = self._secrets.hint(error) or _advice(error, text.place)
-            self._findings.error_in(path, error.offset, error.message, hint, code=error.code)
-            rest = _without_expression_at(text.text, error.offset)
-        if rest is not None and text.place not in ("condition", "expression"):
-            self._tried(path, Text(text.path, rest, text.place), scope)
+        left: str | None = text.text
+        while left is not None:
+            try:
+                parsed = self._parse(Text(text.path, left, text.place), scope)
+            except ExpressionError as error:
+                hint = self._secrets.hint(error) or _advice(error, text.place)
+                self._findings.error_in(path, error.offset, error.message, hint, code=error.code)
+                is_template = text.place not in ("condition", "expression")
+                left = _behind_expression_at(left, error.offset) if is_template else None
+            else:
+                return parsed if left == text.text else None
         return None
 
     def _parse(self, text: Text, scope: Scope) -> Template | Expression:
@@ -149,76 +151,18 @@ class _Lint:
         if offset >= 0 and text[offset - 1 : offset] != "$":
             self._findings.error_in(path, offset, "no expression may stand here", "write the text itself")
 
-    # -- commands --------------------------------------------------------------------------------
+    # -- the rest --------------------------------------------------------------------------------
 
-    def _check_command(self, step: Step, parsed: list[tuple[Text, Template | Expression | None]]) -> None:
-        env_holes = self._check_env(parsed, step.path) or self._default_env_holes
-        shell = str(step.fields.get("shell") or self._document.defaults.get("shell") or "sh")
-        texts = [(text, one) for text, one in parsed if text.place == "shell" and isinstance(one, Template)]
-        if len(texts) > 1:  # the texts of a list share one shell: what one puts into a variable another may evaluate
-            env_holes = env_holes or not all(is_numeric(hole) for _, one in texts for hole in _expressions(one))
-        for text, template in texts:
-            self._check_shell_text((*step.path, *text.path), template, shell, env_holes)
-        self._check_argv(step, parsed)
-
-    def _check_shell_text(self, path: Path, template: Template, shell: str, env_holes: bool) -> None:
-        parts = shell_parts(template)
-        try:
-            place_values(parts, shell=shell, env_holes=env_holes)
-        except ShellRefused as refused:
-            for one in refused.refusals:
-                self._findings.error_in(path, one.offset, one.message, one.hint)
-            return
-        for note in second_interpreter_notes(parts, shell=shell):
-            self._findings.warning_in(path, note.offset, note.message, note.hint)
-        expressions = list(_expressions(template))
-        for index, program in visible_arguments(parts, shell=shell).items():
-            if secret_of(expressions[index]) is not None:
-                self._secrets.warn_visible(path, expressions[index], program)
-
-    def _check_argv(self, step: Step, parsed: list[tuple[Text, Template | Expression | None]]) -> None:
-        """A shell or another interpreter named in `argv` gets the value as its own text."""
-        words = [(text, template) for text, template in parsed if text.path[0] == "argv"]
-        if not words or not all(isinstance(template, Template) for _, template in words):
-            return
-        parts: list[str | Hole] = []
-        holes: list[tuple[Path, int]] = []
-        for text, template in words:
-            assert isinstance(template, Template)
-            for part, offset in zip(template.parts, template.offsets, strict=True):
-                if isinstance(part, str):
-                    parts.append(shlex.quote(part))
-                else:
-                    parts.append(hole_of(part, len(holes)))
-                    holes.append(((*step.path, *text.path), offset))
-            parts.append(" ")
-        for note in second_interpreter_notes(parts, shell="sh"):
-            path, offset = holes[min(note.offset, len(holes) - 1)]
-            self._findings.warning_in(path, offset, note.message, note.hint)
-
-    def _check_env(self, parsed: Iterable[tuple[Text, Template | Expression | None]], at: Path) -> bool:
-        """Tell whether `env` carries values that are not numbers; none may go where a shell evaluates it."""
-        carries = False
-        for text, template in parsed:
-            if text.path[0] != "env" or template is None or all(map(is_numeric, _expressions(template))):
-                continue
-            carries = True
-            name = str(text.path[-1])
-            if is_evaluated_variable(name):
-                hint = "carry the value in a variable of another name"
-                self._findings.error((*at, *text.path), f"shells evaluate the variable `{name}` themselves", hint)
-        return carries
-
-    def _check_reasons(self, fields: JsonObject, at: Path, what: str) -> None:
-        """Only a Python call raises exceptions: elsewhere the name of one in `retry.on` would never match."""
-        retry = fields.get("retry")
+    def _check_default_reasons(self) -> None:
+        """Only a Python call raises exceptions: without one, the name of one in `retry.on` would never match."""
+        retry = self._document.defaults.get("retry")
         words = retry.get("on") if isinstance(retry, dict) else None
+        if any(step.kind == "python" for step in self._document.all_steps()):
+            return
         for index, word in enumerate(words if isinstance(words, list) else ()):
             if isinstance(word, str) and not _REASON.fullmatch(word):
-                message = f"no {what} fails with {show(word)}, so it is never tried again"
-                self._findings.error((*at, "retry", "on", index), message, reason_hint(word))
-
-    # -- the rest --------------------------------------------------------------------------------
+                message = f"no step here fails with {show(word)}, so it is never tried again"
+                self._findings.error(("workflow", "defaults", "retry", "on", index), message, reason_hint(word))
 
     def _check_pinned(self, step: Step) -> None:
         module = str(step.fields.get("call", "")).partition(":")[0]
@@ -226,7 +170,18 @@ class _Lint:
         hint = "change it only in ways that waiting runs can bear"
         self._findings.warning((*step.path, "call"), message, hint)
 
-    def _check_sleep(self, step: Step, parsed: list[tuple[Text, Template | Expression | None]]) -> None:
+    def _check_risk(self, step: Step) -> None:
+        if step.risk_level != "high" or step.effect is not None or "effect" in KINDS[step.kind].refused:
+            return
+        if step.fields.get("method") in UNDECIDED:  # that is said already
+            return
+        message = (
+            f"`{step.id}` has a high risk and no `effect`: it is performed again when nobody knows if it took effect"
+        )
+        hint = "write `effect: once` if twice does harm, else `effect: idempotent`"
+        self._findings.warning((*step.path, "risk_level"), message, hint)
+
+    def _check_sleep(self, step: Step, parsed: Parsed) -> None:
         for text, template in parsed:
             if not isinstance(template, Template):
                 continue
@@ -244,7 +199,8 @@ class _Lint:
                 self._ignored(step, name, f"it has no effect on kind `{step.kind}`")
         if "inputs" in step.fields and (step.kind not in _TAKES_INPUTS or step.workflow_ref is None):
             self._ignored(step, "inputs", "only steps with a `workflow_ref` pass it on")
-        if "on_timeout" in step.fields and not step.timeout_seconds:
+        is_unread = self._findings.has_error_at((*step.path, "timeout_seconds"))
+        if "on_timeout" in step.fields and not step.timeout_seconds and not is_unread:
             self._ignored(step, "on_timeout", "without `timeout_seconds` the wait never expires")
 
     def _ignored(self, step: Step, name: str, why: str) -> None:
@@ -270,7 +226,7 @@ class _Lint:
             return
         self._secrets.check(path, Text(("from",), written, "expression"), expression)
         for note in expression.notes:
-            self._findings.warning_in(path, note.offset, note.message, note.hint)
+            self._findings.warning_in(path, note.offset, note.message, note.remedy)
 
 
 def _advice(error: ExpressionError, place: str) -> str:
@@ -280,21 +236,17 @@ def _advice(error: ExpressionError, place: str) -> str:
     return _CONDITIONS if place == "condition" else _EXPRESSIONS
 
 
-def _expressions(parsed: Template | Expression) -> Iterator[Expression]:
-    if isinstance(parsed, Expression):
-        yield parsed
-    else:
-        yield from (part for part in parsed.parts if isinstance(part, Expression))
+def _behind_expression_at(text: str, offset: int) -> str | None:
+    """Return a text with blanks up to the end of the expression at an offset, so that later ones are seen.
 
-
-def _without_expression_at(text: str, offset: int) -> str | None:
-    """Return a text with blanks for the expression at an offset, so that later ones are seen; None if it is open."""
+    None if the expression is not closed.
+    """
     start = text.rfind("${", 0, offset + 2)
     try:
         end = closing_brace(text, start + 2) if start >= 0 else -1
     except ExpressionError:
         return None
-    return None if end < offset else f"{text[:start]}{' ' * (end + 1 - start)}{text[end + 1 :]}"
+    return None if end < offset else " " * (end + 1) + text[end + 1 :]
 
 
 def _may_be(template: Template, types: frozenset[str]) -> bool:

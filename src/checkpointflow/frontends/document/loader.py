@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from checkpointflow.errors import FileMissingError, YamlError
-from checkpointflow.frontends.document.definition import bundle, definition_hash, entry, open_definition
+from checkpointflow.frontends.document.definition import Loaded, bundle, entry, open_definition
 from checkpointflow.frontends.document.model import Document
 from checkpointflow.values import JsonObject
 
@@ -16,23 +15,10 @@ if TYPE_CHECKING:
     from checkpointflow.frontends.document.findings import Findings
     from checkpointflow.frontends.document.positions import Source
 
-__all__ = ["Loaded", "definition_hash", "load_file", "load_text", "open_definition"]
+__all__ = ["Loaded", "load_file", "load_text", "open_definition"]
 
 MAX_DOCUMENTS = 500
 _ROOT = "0"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Loaded:
-    """A document that can be run.
-
-    `problems` are its warnings and those of its sub-workflows, in order; `definition` is plain JSON from
-    which `open_definition` makes the same document again.
-    """
-
-    document: Document
-    problems: list[JsonObject]
-    definition: JsonObject
 
 
 def load_file(path: str | Path, *, cwd: str | Path) -> Loaded:
@@ -44,7 +30,8 @@ def load_file(path: str | Path, *, cwd: str | Path) -> Loaded:
         DocumentError: it has other problems; all are in `problems`, with file, line and column.
         UnknownKindError: all that is wrong is kinds of steps which this version lacks.
     """
-    from checkpointflow.frontends.document.strict_yaml import SyntaxProblem, as_yaml_error, decode
+    from checkpointflow.frontends.document.strict_yaml import decode
+    from checkpointflow.frontends.document.yaml_problems import SyntaxProblem, as_yaml_error
 
     file = Path(cwd) / path
     try:
@@ -113,22 +100,27 @@ class _Loading:
         if any(problem["severity"] == "error" for problem in problems):
             raise refusal(problems)
         definition = bundle(_ROOT, self._entries)
-        return Loaded(document=open_definition(definition), problems=problems, definition=definition)
+        return Loaded(document=open_definition(definition), problems=problems, stored=definition)
 
     def _examine(self, key: str, text: str, file: Path | None) -> None:
+        from checkpointflow.frontends.document.findings import Findings, TooManyProblems
         from checkpointflow.frontends.document.lint import examine
 
         name = None if file is None else str(file)
         source = self._parsed(text, name)
         if source is None:
             return
-        document, findings = examine(source, name)
-        refs = self._resolved(document, file, findings)
+        findings = Findings(source, name)
+        try:
+            refs = self._resolved(examine(source, name, findings), file, findings)
+            self._entries[key] = entry(text, name, source.tree, refs)
+        except TooManyProblems:
+            pass  # and so there are errors: nothing is made of the document
         self._problems.extend(findings.problems)
-        self._entries[key] = entry(text, name, source.tree, refs)
 
     def _parsed(self, text: str, name: str | None) -> Source | None:
-        from checkpointflow.frontends.document.strict_yaml import SyntaxProblem, as_yaml_error, parse
+        from checkpointflow.frontends.document.strict_yaml import parse
+        from checkpointflow.frontends.document.yaml_problems import SyntaxProblem, as_yaml_error
 
         try:
             return parse(text)
@@ -169,7 +161,8 @@ class _Loading:
             return None
 
     def _read_into(self, target: Path, at: tuple[str | int, ...], findings: Findings) -> str | None:
-        from checkpointflow.frontends.document.strict_yaml import SyntaxProblem, decode
+        from checkpointflow.frontends.document.strict_yaml import decode
+        from checkpointflow.frontends.document.yaml_problems import SyntaxProblem
 
         try:
             return self.add(decode(_read(target)), target)

@@ -16,6 +16,7 @@ Path: TypeAlias = tuple[str | int, ...]
 
 END = "end"
 STEPS_PATH: Path = ("workflow", "steps")
+ON_ERROR: Path = ("workflow", "on_error", "next")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

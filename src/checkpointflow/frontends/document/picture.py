@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import cast
 
-from checkpointflow.frontends.document.flow import is_decided
+from checkpointflow.frontends.document.answers import Answers
 from checkpointflow.frontends.document.model import END, Document, Step
 from checkpointflow.kernel.scope import encoded_name, member_key
 from checkpointflow.pictures.picture import Edge, EdgeKind, Group, Node, Picture, Shape
@@ -69,6 +69,7 @@ class _Builder:
     groups: list[Group] = field(default_factory=list)
     edges: list[Edge] = field(default_factory=list)
     boxes: list[str] = field(default_factory=list)
+    answers: dict[int, Answers] = field(default_factory=dict)
 
     def add_list(self, place: _Place, on_error: str | None = None) -> None:
         """Add a list: where it is entered, its steps, and where it is left if anything leads there."""
@@ -78,13 +79,18 @@ class _Builder:
         failure = self._node("failure", "on any failure", place) if on_error is not None else ""
         names = {step.id: self._step(step, place) for step in order}
         ids = [step.id for step in order]
-        ways = _Ways(names, dict(zip(ids, [*ids[1:], None], strict=False)))
+        ways = _Ways(names, dict(zip(ids, [*ids[1:], None], strict=False)), self._answers(place.document))
         found = [Edge(source=start, target=names[order[0].id])] if order else []
         if on_error is not None:
             found.append(Edge(source=failure, target=names.get(on_error, ""), kind="error"))
         for step in order:
             found += ways.leaving(step)
         self._connect(found, place)
+
+    def _answers(self, document: Document) -> Answers:
+        if id(document) not in self.answers:
+            self.answers[id(document)] = Answers(document)
+        return self.answers[id(document)]
 
     def _connect(self, edges: list[Edge], place: _Place) -> None:
         """Keep the edges; those without a target lead out of the list."""
@@ -175,6 +181,7 @@ class _Ways:
 
     names: Mapping[str, str]
     after: Mapping[str, str | None]
+    answers: Answers
 
     def leaving(self, step: Step) -> Iterator[Edge]:
         """Yield the edges that leave a step; one without a target leads out of the list."""
@@ -199,7 +206,7 @@ class _Ways:
         yield from cases
         if not cases:
             yield self._edge(step, onward, kind)
-        elif not is_decided(step):
+        elif not self.answers.are_all_taken(step):
             yield self._edge(step, onward, "case", "otherwise")
         late = step.fields.get("on_timeout")
         if isinstance(late, dict):

@@ -19,6 +19,8 @@ class Place:
 
 
 START = Place(1, 1)
+_FAR = 20_000
+"""What is wrong behind so many characters of one text is told at the beginning of that text."""
 
 
 @dataclass(slots=True)
@@ -53,6 +55,11 @@ class Source:
     text: str
     tree: JsonObject
     root: Node
+
+    @property
+    def last_line(self) -> Place:
+        """Where the last line begins."""
+        return Place(self.text.count("\n", 0, -1) + 1, 1)
 
     def value_at(self, path: Path) -> Place:
         """Return where the value at a path begins; the nearest value above it if there is none."""
@@ -90,11 +97,13 @@ def _found(node: Node, path: Path) -> tuple[int, Place, Node]:
 
 def _character(text: str, node: Node, offset: int) -> Place:
     assert isinstance(node.value, str)
-    raw = text[node.start : node.end]
-    if "\n" not in raw.rstrip() and node.style in ("", "'", '"'):
-        return Place(node.place.line, node.place.column + _raw_length(raw, node.style, offset))
     if node.style == "|":
         return _in_literal_block(text, node, node.value, offset)
+    if offset > _FAR:
+        return node.place
+    raw = text[node.start : min(node.end, node.start + 4 * _FAR)]
+    if "\n" not in raw.rstrip() and node.style in ("", "'", '"'):
+        return Place(node.place.line, node.place.column + _raw_length(raw, node.style, offset))
     return _searched(raw, node, node.value, offset)
 
 
@@ -119,21 +128,28 @@ def _escape_length(raw: str, index: int) -> int:
 
 def _in_literal_block(text: str, node: Node, value: str, offset: int) -> Place:
     """Line n of a literal block is the n-th line after its `|`, moved right by the block's indentation."""
-    before = value[:offset]
-    line = node.place.line + 1 + before.count("\n")
-    lines = text[node.start : node.end].split("\n")
-    first = next((index for index, part in enumerate(value.split("\n")) if part), 0)
-    content = lines[first + 1] if first + 1 < len(lines) else ""
-    indent = len(content) - len(value.split("\n")[first]) if content else 0
-    return Place(line, max(0, indent) + len(before) - (before.rfind("\n") + 1) + 1)
+    line = node.place.line + 1 + value.count("\n", 0, offset)
+    column = offset - (value.rfind("\n", 0, offset) + 1)
+    written = text.find("\n", node.start, node.end) + 1
+    first = len(value) - len(value.lstrip("\n"))  # lines that are empty stand there without indentation
+    for _ in range(first):
+        written = text.find("\n", written, node.end) + 1
+    content = _line_at(text, written, node.end) if written else ""
+    indent = len(content) - len(_line_at(value, first, len(value))) if content else 0
+    return Place(line, max(0, indent) + column + 1)
+
+
+def _line_at(text: str, start: int, stop: int) -> str:
+    end = text.find("\n", start, stop)
+    return text[start : stop if end < 0 else end]
 
 
 def _searched(raw: str, node: Node, value: str, offset: int) -> Place:
     """Find the word at `offset` again in the text as written: the same word, the same time around."""
-    word = value[offset:].split("\n", 1)[0].split(" ", 1)[0][:40]
+    word = value[offset : offset + 40].split("\n", 1)[0].split(" ", 1)[0]
     index = -1
     if word:
-        for _ in range(value[:offset].count(word) + 1):
+        for _ in range(value.count(word, 0, offset) + 1):
             found = raw.find(word, index + 1)
             if found < 0:
                 break

@@ -121,7 +121,7 @@ def _header_fields() -> JsonObject:
         "cwd": working_folder(),
         "env": environment("Environment variables added for every command"),
         "timeout_seconds": seconds("How long an effect may take, in seconds"),
-        "retry": retry_policy(),
+        "retry": retry_policy(raises=True),
     }
     visits = described("How often a step is visited per scope", type="integer", minimum=1, default=MAX_VISITS)
     failure = record("Where the first failure leads", {"next": target("The step that follows then")}, ("next",))

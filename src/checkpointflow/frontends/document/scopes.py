@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import ChainMap
 from collections.abc import Mapping
 from typing import Literal, TypeAlias
 
@@ -25,7 +26,7 @@ _MATCHED: JsonObject = {
     "required": ["matched"],
     "additionalProperties": False,
 }
-_READING = re.compile(r"\s*(?:\$\{)?\s*inputs\.(\w+)\s*\}?\s*\Z")
+_READING = re.compile(r"(?:\$\{\s*)?inputs\.(\w+)(?:\s*\})?")
 
 
 class Scopes:
@@ -37,7 +38,10 @@ class Scopes:
     def __init__(self, document: Document) -> None:
         self._document = document
         self._lists = document.places
-        self._shapes: dict[Path, Mapping[str, StepShape]] = {}
+        self._owners = {step.path: step for step in document.all_steps() if step.lists}
+        self._known: dict[Path, Scope] = {}
+        self._siblings: dict[Path, Mapping[str, Step]] = {}
+        self._shapes: dict[Path, ChainMap[str, StepShape]] = {}
         self._known_roots: dict[Path, Mapping[str, Schema]] = {}
 
     def of_step(self, step: Step, inside: Inside = "") -> Scope:
@@ -45,6 +49,13 @@ class Scopes:
 
         `event`: those in the conditions of its transitions, `item`: those that a `foreach` reads once per item.
         """
+        at = (*step.path, inside) if inside else step.path[:-1]
+        known = self._known.get(at)
+        if known is None:
+            known = self._known[at] = self._scope(step, inside)
+        return known
+
+    def _scope(self, step: Step, inside: Inside) -> Scope:
         roots = dict(self._roots(step.path[:-1]))
         if inside == "event":
             roots["event"] = _schema(step.fields.get("input_schema"))
@@ -65,7 +76,7 @@ class Scopes:
         found: list[Step] = []
         while path != STEPS_PATH:
             owner = path[:-1] if path[-1] == "body" else path[:-3]
-            found.append(next(step for step in self._lists[owner[:-1]] if step.path == owner))
+            found.append(self._owners[owner])
             path = owner[:-1]
         return tuple(reversed(found))
 
@@ -93,13 +104,12 @@ class Scopes:
             inputs = {key: value for key, value in inputs.items() if key != "additionalProperties"}
         return {"inputs": inputs, "item": item, "item_index": _INTEGER}
 
-    def _steps_of(self, path: Path) -> Mapping[str, StepShape]:
+    def _steps_of(self, path: Path) -> ChainMap[str, StepShape]:
         known = self._shapes.get(path)
         if known is None:
-            shapes = dict(self._steps_of(self._around(path)[-1].path[:-1])) if path != STEPS_PATH else {}
-            for step in self._lists.get(path, ()):
-                shapes[step.id] = self._shape(step)
-            known = self._shapes[path] = shapes
+            own = {step.id: self._shape(step) for step in self._lists.get(path, ())}
+            outer = self._steps_of(self._around(path)[-1].path[:-1]).maps if path != STEPS_PATH else []
+            known = self._shapes[path] = ChainMap(own, *outer)
         return known
 
     def _shape(self, step: Step) -> StepShape:
@@ -126,13 +136,19 @@ class Scopes:
         return None
 
     def _branches(self, step: Step) -> Schema:
-        siblings = {other.id: other for other in self._lists[step.path[:-1]]}
+        siblings = self._siblings_of(step.path[:-1])
         started = [target for _, target in step.started() if target in siblings and target != step.id]
         properties: JsonObject = {name: self._started_outputs(siblings[name]) for name in started}
         for name, steps in step.lists.items():
             inner = self._by_id(steps) | {"error": True, "result": True}
             properties[name] = {"type": "object", "properties": inner, "additionalProperties": False}
         return {"type": "object", "properties": properties, "additionalProperties": False}
+
+    def _siblings_of(self, path: Path) -> Mapping[str, Step]:
+        known = self._siblings.get(path)
+        if known is None:
+            known = self._siblings[path] = {step.id: step for step in self._lists[path]}
+        return known
 
     def _started_outputs(self, step: Step) -> JsonValue:
         """A `parallel` that starts a `parallel` stays unknown, since two of them may name each other."""
@@ -195,7 +211,7 @@ def _values(step: Step) -> Schema:
 
 def _item_schema(foreach: Step, inputs: JsonValue) -> Schema:
     """The schema of an item, where the list is simply one of the inputs and needs nothing from elsewhere."""
-    found = _READING.match(str(foreach.fields.get("items", "")))
+    found = _READING.fullmatch(str(foreach.fields.get("items", "")).strip())
     declared = _object(_object(inputs).get("properties")).get(found.group(1)) if found else None
     item = _object(declared).get("items")
     return item if isinstance(item, dict) and "$ref" not in str(item) else None

@@ -123,10 +123,14 @@ def seconds(title: str, **more: Any) -> JsonObject:
     return described(title, type="number", minimum=0, x_place="literal", **more)
 
 
-def retry_policy() -> JsonObject:
-    """Return the schema of `retry`."""
-    reason = r"^(timeout|connection|exit:[0-9]+|http:([0-9]{3}|[1-5]xx)|[A-Za-z_][A-Za-z0-9_.]*)$"
-    says = "`timeout`, `connection`, `exit:CODE`, `http:STATUS`, `http:5xx` or the name of an exception"
+def retry_policy(*, raises: bool = False, title: str = "When a failed step is tried again") -> JsonObject:
+    """Return the schema of `retry`; `raises` says that steps with it can fail with a Python exception."""
+    reason = r"timeout|connection|exit:[0-9]+|http:([0-9]{3}|[1-5]xx)"
+    says = "`timeout`, `connection`, `exit:CODE`, `http:STATUS` or `http:5xx`"
+    if raises:
+        reason, says = rf"{reason}|[A-Za-z_][A-Za-z0-9_.]*", f"{says}, or the name of an exception"
+    else:
+        says = f"{says}; a step of kind `python` may also name exceptions"
     fields: JsonObject = {
         "max_attempts": described("How often it is tried, the first time included", type="integer", minimum=1),
         "backoff_seconds": seconds("The pause before the second try", default=1),
@@ -134,11 +138,11 @@ def retry_policy() -> JsonObject:
         "max_backoff_seconds": seconds("The longest pause"),
         "jitter": described("Whether pauses are shortened by chance", type="boolean", default=False),
         "on": described(
-            "Which errors are tried again", type="array", items=text("An error", pattern=reason, x_says=says)
+            "Which errors are tried again", type="array", items=text("An error", pattern=f"^({reason})$", x_says=says)
         ),
     }
     example: JsonValue = [{"max_attempts": 3, "backoff_seconds": 2, "strategy": "exponential"}]
-    return record("When a failed step is tried again", fields, ("max_attempts",), x_place="literal", examples=example)
+    return record(title, fields, ("max_attempts",), x_place="literal", examples=example)
 
 
 def _condition(title: str) -> JsonObject:
@@ -247,8 +251,9 @@ _API = KindSpec(
         ),
         "success": record("What counts as success", {"status_codes": _status_codes()}),
         "timeout_seconds": seconds("How long an attempt may take, in seconds; 0 for as long as it likes", default=30),
-        "retry": retry_policy()
-        | {"title": "When it is tried again; without `on`: timeout, connection, and the statuses 408, 429 and 5xx"},
+        "retry": retry_policy(
+            title="When it is tried again; without `on`: timeout, connection, and the statuses 408, 429 and 5xx"
+        ),
         "allow_private_hosts": described(
             "Whether a host that comes from an expression, or to which a redirect leads, may have a private address",
             type="boolean",
@@ -275,6 +280,7 @@ _PYTHON = KindSpec(
         "args": described(
             "The function's arguments, by name", type="object", x_secrets=True, examples=[{"page": "${inputs.page_id}"}]
         ),
+        "retry": retry_policy(raises=True, title="When it is tried again; `on` may also name exceptions"),
     },
     required=("call",),
 )

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from copy import deepcopy
 
 from checkpointflow.frontends.document.findings import UNKNOWN_KIND, Findings, Path
+from checkpointflow.frontends.document.remedies import STEP_REMEDY, below, what_to_write
 from checkpointflow.frontends.document.schema import header_schema, step_schema
 from checkpointflow.frontends.document.specs import KINDS
 from checkpointflow.schemas import Problem, check, describe, did_you_mean, schema_problems, show
-from checkpointflow.values import JsonObject, JsonValue, dump
+from checkpointflow.values import JsonObject, JsonValue
 
 _PRUNED = frozenset({"type", "enum", "const", "additionalProperties"})
 _WHOLE = frozenset({"required", "oneOf"})
@@ -20,19 +20,6 @@ _REASONS = {
     "retry": "only effects are tried again",
     "effect": "only effects have it",
     "outputs": "the step has no outputs",
-}
-_NEAR_REASON = re.compile(r"(exit|http)[^0-9]*([0-9]+|[1-5]xx)", re.IGNORECASE)
-_NOT_IN_ID = re.compile(r"""[\s\x00-\x1f\x7f/#\[\]{}$"']+""")
-_PLAIN = re.compile(r"[A-Za-z_][\w./-]*")
-_STEP: JsonObject = {"id": "greet", "kind": "cli", "command": "echo hello"}
-_SCHEMA: JsonObject = {"type": "object", "properties": {"page": {"type": "string"}}}
-_SAMPLES: dict[str, JsonValue] = {
-    "string": "some_text",
-    "number": 30,
-    "integer": 3,
-    "boolean": True,
-    "array": [],
-    "object": {},
 }
 
 
@@ -49,6 +36,13 @@ def check_structure(tree: JsonObject, findings: Findings) -> JsonObject:
     return clean
 
 
+def check_tree(tree: JsonObject, schema: JsonObject, findings: Findings) -> None:
+    """Report all that does not fit a schema of ours which is not that of documents."""
+    for found in _without_echoes(check(tree, schema)):
+        hint = found.hint or what_to_write(found, schema)
+        findings.error(found.path, _subject(found.path, found.message), hint, at_key=_is_about_key(found))
+
+
 def _report_header(found: Problem, findings: Findings) -> None:
     message, hint = _subject(found.path, found.message), found.hint
     if found.path == ("schema_version",) and found.keyword == "const":
@@ -60,7 +54,7 @@ def _report_header(found: Problem, findings: Findings) -> None:
 
 
 def _is_of_workflow(path: Path) -> bool:
-    properties = _below(header_schema(), ("workflow",)).get("properties")
+    properties = below(header_schema(), ("workflow",)).get("properties")
     return len(path) == 1 and isinstance(properties, dict) and path[0] in properties
 
 
@@ -71,7 +65,7 @@ def _check_steps(steps: JsonValue, path: Path, findings: Findings) -> None:
         at = (*path, index)
         if not isinstance(step, dict):
             message = f"a step is an object with `id` and `kind`, not {describe(step)}"
-            findings.error(at, message, f"write `- {_yaml(_STEP)}`")
+            findings.error(at, message, STEP_REMEDY)
         elif _check_kind(step, at, findings):
             _check_step(step, at, findings)
 
@@ -110,9 +104,21 @@ def _report(problems: list[Problem], schema: JsonObject, step: JsonObject, at: P
         message, hint = _subject(found.path, found.message), found.hint
         if found.keyword == "additionalProperties":
             message, hint = _unknown_field(found, kind)
+        elif _is_expression(step, found, schema):
+            message, hint = f"`{found.path[-1]}` takes no expressions: it has to stand in the document", ""
         hint = hint or what_to_write(found, schema)
         findings.error((*at, *found.path), message, hint, at_key=_is_about_key(found))
         _prune(step, found)
+
+
+def _is_expression(step: JsonObject, found: Problem, schema: JsonObject) -> bool:
+    """Tell whether an expression stands where only what is written counts."""
+    value: JsonValue = step
+    for key in found.path:
+        if isinstance(value, dict) and isinstance(key, str):
+            value = value.get(key)
+    places = (below(schema, found.path[:length]).get("x-place") for length in range(1, len(found.path) + 1))
+    return found.keyword in ("type", "enum") and isinstance(value, str) and "${" in value and "literal" in places
 
 
 def _unknown_field(found: Problem, kind: str) -> tuple[str, str]:
@@ -125,97 +131,6 @@ def _unknown_field(found: Problem, kind: str) -> tuple[str, str]:
     if owners:
         return f"`{name}` is a field of kind `{'`, `'.join(owners)}`, not of `{kind}`", found.hint
     return f"unknown field {_quoted(name)} of kind `{kind}`", found.hint
-
-
-# -- what to write ---------------------------------------------------------------------------------
-
-
-def what_to_write(found: Problem, schema: JsonObject) -> str:
-    """Return a remedy for a problem: the field with a value that fits, made from the schema."""
-    if found.keyword == "not":
-        return "keep one of them"
-    written = found.message.split('"')[1] if found.keyword == "pattern" and found.message.startswith('"') else ""
-    if found.path[-2:-1] == ("on",):
-        return reason_hint(written)
-    path = found.path
-    node = _below(schema, path)
-    if found.keyword == "required":
-        path = (*path, found.message.split("`")[1])
-        node = _below(schema, path)
-    elif found.keyword == "oneOf":
-        fields = _sample(node)
-        return f"write `{_yaml(fields)[1:-1]}`" if isinstance(fields, dict) else ""
-    value = _NOT_IN_ID.sub("_", written).strip("_") or _sample(node)
-    names = [key for key in path if isinstance(key, str)]
-    return f"write `{names[-1]}: {_yaml(value)}`" if names else f"write `{_yaml(value)}`"
-
-
-def reason_hint(word: str) -> str:
-    """Return the remedy for a word of `retry.on` that names no error of a command or request."""
-    near = _NEAR_REASON.fullmatch(word.strip())
-    if near:
-        return f"did you mean `{near[1].lower()}:{near[2].lower()}`?"
-    return (
-        did_you_mean(word, ["timeout", "connection"]) or "write `timeout`, `connection`, `exit:CODE` or `http:STATUS`"
-    )
-
-
-def _below(schema: JsonObject, path: Path) -> JsonObject:
-    """Return the schema of what stands at a path of a value."""
-    node: JsonValue = schema
-    for key in path:
-        assert isinstance(node, dict)
-        properties = node.get("properties")
-        known = properties if isinstance(properties, dict) else {}
-        node = node.get("items") if isinstance(key, int) else known.get(key, node.get("additionalProperties"))
-        if not isinstance(node, dict):
-            return {}
-    assert isinstance(node, dict)
-    return node
-
-
-def _sample(schema: JsonObject) -> JsonValue:
-    """Return a value that fits a schema of ours: its example, else what can be made of its other words."""
-    for word in ("examples", "enum"):
-        options = schema.get(word)
-        if isinstance(options, list) and options:
-            return options[0]
-    places: dict[str, JsonValue] = {"schema": _SCHEMA, "steps": [_STEP]}
-    for value in (schema.get("const"), places.get(str(schema.get("x-place"))), schema.get("default")):
-        if value is not None:
-            return value
-    written = schema.get("type")
-    name = str(written[0] if isinstance(written, list) else written)
-    if isinstance(schema.get("properties"), dict):
-        return _sample_object(schema)
-    items = schema.get("items")
-    if name == "array" and isinstance(items, dict):
-        return [_sample(items)]
-    return _SAMPLES.get(name, "some_text")
-
-
-def _sample_object(schema: JsonObject) -> JsonObject:
-    """Return an object with the fields that it cannot do without, or its first if there are none."""
-    properties, names = schema["properties"], schema.get("required")
-    groups = schema.get("oneOf")
-    first = groups[0] if isinstance(groups, list) and groups else {}
-    either = first.get("required") if isinstance(first, dict) else None
-    assert isinstance(properties, dict)
-    wanted = either if isinstance(either, list) and either else names
-    shown = [str(name) for name in wanted] if isinstance(wanted, list) and wanted else list(properties)[:1]
-    return {name: _sample(_below(schema, (name,))) for name in shown}
-
-
-def _yaml(value: JsonValue) -> str:
-    """Return a value as YAML in one line."""
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{name}: {_yaml(inner)}" for name, inner in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(map(_yaml, value)) + "]"
-    is_plain = isinstance(value, str) and _PLAIN.fullmatch(value) and value not in ("true", "false", "null")
-    if isinstance(value, str) and not is_plain and "'" not in value:
-        return f"'{value}'"
-    return str(value) if is_plain else dump(value)
 
 
 # -- schemas of authors, and echoes ----------------------------------------------------------------
@@ -237,13 +152,21 @@ def _check_schemas(owner: JsonObject, names: Iterable[str], at: Path, findings: 
 
 
 def _without_echoes(problems: list[Problem]) -> list[Problem]:
-    """Leave out "`command` is missing" where a mistyped `comand` was reported beside it."""
+    """Leave out what follows from another problem.
+
+    Such are "`command` is missing" where a mistyped `comand` was reported beside it, and what a text lacks that
+    should be an object.
+    """
     hints = {(found.path[:-1], found.hint) for found in problems if found.keyword == "additionalProperties"}
+    mistyped = {found.path for found in problems if found.keyword == "type"}
     return [
         found
         for found in problems
         if found.keyword not in _WHOLE
-        or not any(path == found.path and _meant(hint) in found.message for path, hint in hints if _meant(hint))
+        or not (
+            found.path in mistyped
+            or any(path == found.path and _meant(hint) in found.message for path, hint in hints if _meant(hint))
+        )
     ]
 
 

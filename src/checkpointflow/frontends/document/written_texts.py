@@ -1,10 +1,12 @@
-"""The texts of a step as written and how each is read, told by the `x-place` of the schema; nothing is parsed here."""
+"""The texts of a step as written and how each is read, told by the `x-place` of the schema; parsing is elsewhere."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeAlias
 
+from checkpointflow.expressions import Expression, Template
 from checkpointflow.frontends.document.model import Path, condition_text
 from checkpointflow.frontends.document.schema import header_schema, step_schema
 from checkpointflow.values import JsonObject, JsonValue
@@ -23,6 +25,18 @@ class Text:
     text: str
     place: str
     takes_secrets: bool = False
+
+
+Parsed: TypeAlias = "list[tuple[Text, Template | Expression | None]]"
+"""The texts of one step as they were read; None for a text that is no template, or a wrong one."""
+
+
+def expressions_of(parsed: Template | Expression) -> Iterator[Expression]:
+    """Yield the expressions of a text, in its order."""
+    if isinstance(parsed, Expression):
+        yield parsed
+    else:
+        yield from (part for part in parsed.parts if isinstance(part, Expression))
 
 
 def texts_of_step(kind: str, fields: JsonObject) -> Iterator[Text]:

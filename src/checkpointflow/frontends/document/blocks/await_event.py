@@ -44,6 +44,7 @@ def _expired(frame: Frame, step: Step) -> Done:
             step_key=frame.key_of(step),
         )
     target = instead.get("next")
+    frame.took(step, "on_timeout", *([] if target is None else ["next"]))
     return Done(
         outputs=frame.texts.value(step, "on_timeout", "outputs", context=frame.context),
         jump=None if target is None else str(target),

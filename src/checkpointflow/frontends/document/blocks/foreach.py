@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Callable
 
 from checkpointflow.errors import StepFailedError
 from checkpointflow.expressions.frame import noun
@@ -11,7 +10,7 @@ from checkpointflow.frontends.branches import Member, Ok, branches
 from checkpointflow.frontends.document.blocks.parallel import limit_of, list_value
 from checkpointflow.frontends.document.blocks.workflow import run_sub, sub_inputs
 from checkpointflow.frontends.document.frame import Done, Frame
-from checkpointflow.frontends.document.model import Step
+from checkpointflow.frontends.document.model import Document, Step
 from checkpointflow.kernel.run import Run
 from checkpointflow.values import JsonObject, JsonValue
 
@@ -28,14 +27,20 @@ async def run_foreach(frame: Frame, step: Step) -> Done:
     names = _names(frame, step, items)
     meaning: JsonValue = [*names] if "item_key" in step.fields else len(items)
     scope = frame.run.scope(step.id, "foreach", meaning=meaning, members=len(items))
-    members = [Member(name, _Iteration(frame, step, index, items[index]).run) for index, name in enumerate(names)]
+    iterations = [_Iteration(frame, step, index, item) for index, item in enumerate(items)]
+    members = [Member(name, iteration.run) for name, iteration in zip(names, iterations, strict=True)]
+    stop = step.fields.get("on_item_error", "stop") == "stop"
     try:
-        ended = await branches(scope, members, limit=limit_of(step) or 1)
+        ended = await branches(scope, members, limit=limit_of(step) or 1, stop=stop)
     except StepFailedError as error:
         scope.close(error)
         raise
     scope.close()
-    return Done(outputs={"iterations": [one.value for one in ended if isinstance(one, Ok)]})
+    values = [
+        one.value if isinstance(one, Ok) else iteration.value_with(one.error)
+        for one, iteration in zip(ended, iterations, strict=True)
+    ]
+    return Done(outputs={"iterations": values})
 
 
 def _names(frame: Frame, step: Step, items: list[JsonValue]) -> list[int | str]:
@@ -60,6 +65,14 @@ def _item_roots(frame: Frame, index: int, item: JsonValue) -> JsonObject:
     return {"item": item, "item_index": index, "inputs": inputs}
 
 
+def _takes(schema: JsonValue, name: str) -> bool:
+    """Tell whether an input may have this name: one that is closed and does not declare it, as few do, is spared it."""
+    if not isinstance(schema, dict) or schema.get("additionalProperties", True) is not False:
+        return True
+    properties = schema.get("properties")
+    return isinstance(properties, dict) and name in properties
+
+
 class _Iteration:
     """One item's turn."""
 
@@ -67,27 +80,31 @@ class _Iteration:
         self._frame = frame
         self._step = step
         self._roots = _item_roots(frame, index, item)
+        self._finished: Callable[[], JsonObject] = dict
 
     async def run(self, run: Run) -> JsonValue:
-        """Run the item; its failure is its value where the others go on."""
+        """Run the item."""
         if "body" not in self._step.lists:
-            return await self._guarded(self._sub_workflow(run), dict)
+            return await self._sub_workflow(run)
         inner = self._frame.inner(run, self._step.lists["body"], self._roots)
-        return await self._guarded(list_value(inner), inner.value)
+        self._finished = inner.value
+        return await list_value(inner)
+
+    def value_with(self, error: StepFailedError) -> JsonObject:
+        """Return what the item gave before it failed, and why it did."""
+        shown: JsonObject = {"code": error.code, "message": error.message, "details": error.details}
+        return self._finished() | {"error": shown}
 
     async def _sub_workflow(self, run: Run) -> JsonValue:
         frame, step = self._frame, self._step
         document = frame.document.sub_workflow(str(step.workflow_ref))
-        context = frame.roots | self._roots
-        with frame.blaming(step):
-            given = frame.texts.value(step, "inputs", context=context, inside="item")
-        return await run_sub(frame, run, document, sub_inputs(frame, step, document, given))
+        return await run_sub(frame, run, document, sub_inputs(frame, step, document, self._given(document)))
 
-    async def _guarded(self, work: Coroutine[Any, Any, JsonValue], finished: Callable[[], JsonObject]) -> JsonValue:
-        if self._step.fields.get("on_item_error", "stop") == "stop":
-            return await work
-        try:
-            return await work
-        except StepFailedError as error:
-            shown: JsonObject = {"code": error.code, "message": error.message, "details": error.details}
-            return finished() | {"error": shown}
+    def _given(self, document: Document) -> JsonValue:
+        """Return what is passed on: `inputs` as written, else, as in 1.x, the item under the names that fit."""
+        frame, step = self._frame, self._step
+        if "inputs" not in step.fields:
+            names = {"_foreach_item": self._roots["item"], "_foreach_index": self._roots["item_index"]}
+            return {name: value for name, value in names.items() if _takes(document.inputs, name)}
+        with frame.blaming(step):
+            return frame.texts.value(step, "inputs", context=frame.roots | self._roots, inside="item")

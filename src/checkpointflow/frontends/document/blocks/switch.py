@@ -22,6 +22,7 @@ def _target(frame: Frame, step: Step) -> JsonValue:
     if target is not None:
         return target
     if "default" in step.fields:
+        frame.took(step, "default")
         return step.fields["default"]
     raise frame.failure(step, f"no case of switch `{step.id}` is true; give it a `default`")
 
@@ -35,6 +36,7 @@ def first_true(frame: Frame, step: Step, field: str, event: JsonValue = None) ->
         if isinstance(case, dict):
             text = _condition_text(case["when"])
             if frame.texts.condition(step, field, index, "when", text=text, context=context, inside=inside):  # type: ignore[arg-type]
+                frame.took(step, field, index, "next")
                 return str(case["next"])
     return None
 

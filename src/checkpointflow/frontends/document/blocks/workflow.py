@@ -37,7 +37,7 @@ def sub_inputs(frame: Frame, step: Step, document: Document, given: JsonValue) -
     Raises:
         StepFailedError: it does not fit the sub-workflow's schema, or sub-workflows nest too deeply.
     """
-    from checkpointflow.schemas import check, with_defaults
+    from checkpointflow.schemas import check, sentence, with_defaults
 
     if frame.depth >= MAX_DEPTH:
         raise frame.failure(step, f"step `{step.id}` nests sub-workflows deeper than {MAX_DEPTH}; end the recursion")
@@ -47,7 +47,7 @@ def sub_inputs(frame: Frame, step: Step, document: Document, given: JsonValue) -
     if problems:
         raise frame.failure(
             step,
-            f"the input of sub-workflow `{document.id}` in step `{step.id}` does not fit: {problems[0].message}",
+            f"the input of sub-workflow `{document.id}` in step `{step.id}` does not fit: {sentence(problems[0])}",
             details={"problems": [problem.message for problem in problems]},
         )
     return inputs
@@ -57,7 +57,7 @@ async def run_sub(frame: Frame, run: Run, document: Document, inputs: JsonValue)
     """Run a sub-workflow and return its value: its result, else its outputs, else the outputs of its steps."""
     from checkpointflow.frontends.document.interpreter import run_document
 
-    inner = main_frame(document, frame.texts.of(document), run, inputs, frame.depth + 1)
+    inner = main_frame(document, frame.texts.of(document), run, inputs, frame.depth + 1, frame.trace)
     ended = await run_document(inner)
     if "result" in ended:
         return ended["result"]

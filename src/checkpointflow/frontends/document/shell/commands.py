@@ -166,8 +166,8 @@ class CommandReader(WordReader):
             current.command.words.append(word)
 
     def _may_assign(self, command: Command) -> bool:
-        operands = command.operands
-        return not operands or operands[0].text in _DECLARING
+        first = command.command_word
+        return first is None or first.text in _DECLARING
 
     def _is_descriptor(self, word: Word) -> bool:
         """Tell whether a redirection follows directly and the word is its descriptor, as in `2>`."""
@@ -370,17 +370,19 @@ class CommandReader(WordReader):
         for document in documents:
             start = self.position
             stop, after = self._find_delimiter(document)
-            document.redirection.body_holes = self.holes_between(start, stop)
             if document.is_quoted:
                 self.refuse_between(start, stop, advice.QUOTED_DOCUMENT)
             else:
-                self._read_body(stop)
+                document.redirection.body = self._read_body(start, stop)
             self.position = after
 
-    def _read_body(self, stop: int) -> None:
+    def _read_body(self, start: int, stop: int) -> Word:
         end, self.end = self.end, stop
-        self.read_double(Word(start=self.position), closer="")
+        body = Word(start=self.offset(start))
+        self.read_double(body, closer="")
         self.end = end
+        body.holes = self.holes_between(start, stop)
+        return body
 
     def _find_delimiter(self, document: _Document) -> tuple[int, int]:
         """Return where the body ends and where the text goes on after the delimiter's line."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from bisect import bisect_left
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -36,7 +38,8 @@ class Cursor:
         self.position = 0
         self.end = len(text)
         self._base = base
-        self._holes = {at: n for n, at in enumerate((i for i, c in enumerate(text) if c == MARK), first_hole)}
+        self._marks = [found.start() for found in re.finditer(MARK, text)]
+        self._first_hole = first_hole
         self._forbidden: Advice | None = None
         self.depth = 0
 
@@ -81,7 +84,7 @@ class Cursor:
 
     def place(self, template: str, word: Word | None = None, refused: Advice | None = None) -> None:
         """Take the hole at the cursor, to be replaced by this reference unless its place forbids it."""
-        hole = self._holes[self.position]
+        hole = self._first_hole + bisect_left(self._marks, self.position)
         self.position += 1
         self.reading.references[hole] = template
         if reason := self._forbidden or refused:
@@ -92,7 +95,8 @@ class Cursor:
 
     def holes_between(self, start: int, stop: int) -> list[int]:
         """Return the holes of a stretch of the text."""
-        return [hole for at, hole in self._holes.items() if start <= at < stop]
+        first, last = bisect_left(self._marks, start), bisect_left(self._marks, stop)
+        return list(range(self._first_hole + first, self._first_hole + last))
 
     def refuse_between(self, start: int, stop: int, reason: Advice) -> None:
         """Refuse the holes of a stretch that is not read further."""

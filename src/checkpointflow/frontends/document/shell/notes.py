@@ -4,14 +4,23 @@ arguments that the process list shows; that is no concern of the shell and so ne
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice, pairwise
 
-from checkpointflow.frontends.document.shell.places import Hole, Refusal, marked
-from checkpointflow.frontends.document.shell.reading import MARK, Command, Reading, Unreadable, Word
-from checkpointflow.frontends.document.shell.rules import read_into
+from checkpointflow.frontends.document.shell.carried import Origin, carried_names, origins_of
+from checkpointflow.frontends.document.shell.places import (
+    READ_SHELLS,
+    Hole,
+    Refusal,
+    evaluating_construct,
+    marked,
+    offsets_of,
+)
+from checkpointflow.frontends.document.shell.reading import MARK, Command, Word
+from checkpointflow.frontends.document.shell.rules import known_reading
 
-_SHELLS = frozenset({"sh", "bash", "dash", "zsh", "ksh", "fish", "busybox", "su", "pwsh", "powershell"})
+_SHELLS = frozenset({"sh", "bash", "dash", "ash", "zsh", "ksh", "mksh", "csh", "tcsh", "fish", "busybox"})
+_SHELLS |= {"su", "runuser", "script", "flock", "pwsh", "powershell"}
 _FLAGS = {
     "python": ("-c",),
     "perl": ("-e", "-E"),
@@ -20,6 +29,10 @@ _FLAGS = {
     "php": ("-r",),
     "lua": ("-e",),
     "osascript": ("-e",),
+    "expect": ("-c",),
+    "dc": ("-e", "--expression"),
+    "env": ("-S", "-iS", "-vS", "--split-string"),
+    "nix-shell": ("--run", "--command"),
     "Rscript": ("-e",),
     "psql": ("-c", "--command"),
     "mysql": ("-e", "--execute"),
@@ -38,9 +51,12 @@ _OPERAND_VALUES = {"-v": 1, "-F": 1, "-f": 1, "--arg": 2, "--argjson": 2, "--slu
 _EVERY_WORD = frozenset({"ssh", "watch", "parallel"})
 _ALIASES = {"gawk": "awk", "mawk": "awk", "nawk": "awk", "gsed": "sed", "nodejs": "node", "gojq": "jq"}
 _READ_INPUT = _SHELLS | {"python", "perl", "ruby", "node", "php", "psql", "mysql", "mariadb", "sqlite3", "bc", "ssh"}
-_ALWAYS_INPUT = frozenset({"ssh", "psql", "mysql", "mariadb", "sqlite3"})
-INTERPRETERS = _SHELLS | _FLAGS.keys() | _EVERY_WORD | _ALIASES.keys() | _READ_INPUT
+_READ_INPUT |= {"at", "batch"}
+_ALWAYS_INPUT = frozenset({"ssh", "psql", "mysql", "mariadb", "sqlite3", "at", "batch"})
+INTERPRETERS = _SHELLS | _READ_INPUT | _EVERY_WORD | _ALIASES.keys() | _FLAGS.keys()
 """All programs that are known to read what they are given as code of their own."""
+_NAMED_AT_ONCE = 20
+_EXPANDED = re.compile(r"\$\{?([A-Za-z_][A-Za-z0-9_]*)")
 _SHELL_FLAG = re.compile(r"-[A-Za-z]*c|-Command")
 _BUILTINS = frozenset(
     {":", ".", "[", "alias", "bg", "break", "cd", "continue", "declare", "echo", "eval", "exit", "export", "false"}
@@ -51,6 +67,7 @@ _BUILTINS = frozenset(
 _BEFORE_PROGRAM = frozenset({"command", "exec", "builtin"})
 _NETWORK = "/dev/tcp"
 _NETWORK_START = "/dev/tcp/"
+_FUNCTION = re.compile(r"([\w.-]+)[ \t]*\([ \t]*\)|\bfunction[ \t]+([\w.-]+)")
 _PORT = re.compile(r"/?[0-9]+|/")
 _HINT = (
     "hand it over as data: an argument after the program (`sh -c '… \"$1\"' _ ${…}`, `jq --arg x ${…}`), "
@@ -58,17 +75,43 @@ _HINT = (
 )
 
 
-def second_interpreter_notes(parts: Sequence[str | Hole], *, shell: str) -> tuple[Refusal, ...]:
+def second_interpreter_notes(
+    parts: Sequence[str | Hole], *, shell: str, env: Iterable[str] = ()
+) -> tuple[Refusal, ...]:
     """Return a note for every hole that another interpreter would read as a part of its program.
 
-    Nothing is returned for a text that cannot be read; `place_values` refuses it.
+    Holes that are numbers cannot be one. `env` are the variables that have got values before the text begins, so
+    that each of them is noted likewise. Nothing is returned for a text that cannot be read; `place_values` refuses it.
     """
     holes = [part for part in parts if isinstance(part, Hole)]
-    found: dict[int, str] = {}
-    for command in _commands(parts, shell):
-        for program, index in _interpreted(command):
-            found.setdefault(index, program)
-    return tuple(_note(holes[index], program) for index, program in sorted(found.items()))
+    commands = _commands(parts, shell)
+    carried = carried_names(commands, env)
+    found: dict[Origin, tuple[str, int]] = {}
+    for command in commands:
+        for program, word in _interpreted(command):
+            for origin in origins_of(word, carried):
+                found.setdefault(origin, (program, word.start))
+        for program, hole in _networked(command):
+            found.setdefault(hole, (program, 0))
+    offsets = offsets_of(parts)
+    of_holes = [
+        _note(holes[origin], program)
+        for origin, (program, _) in found.items()
+        if isinstance(origin, int) and not holes[origin].numeric
+    ]
+    of_names = [
+        _note_of_name(origin, program, offsets[start])
+        for origin, (program, start) in found.items()
+        if isinstance(origin, str)
+    ]
+    return tuple(sorted((*of_holes, *of_names), key=lambda note: note.offset))
+
+
+def assigned_values(parts: Sequence[str | Hole], *, shell: str) -> frozenset[str]:
+    """Return the variables to which a text gives values that are not numbers: what follows in the shell has them."""
+    holes = [part for part in parts if isinstance(part, Hole)]
+    carried = carried_names(_commands(parts, shell), ())
+    return frozenset(name for name, origin in carried.items() if isinstance(origin, int) and not holes[origin].numeric)
 
 
 def visible_arguments(parts: Sequence[str | Hole], *, shell: str) -> Mapping[int, str]:
@@ -85,6 +128,18 @@ def visible_arguments(parts: Sequence[str | Hole], *, shell: str) -> Mapping[int
     return found
 
 
+def programs_of(parts: Sequence[str | Hole], *, shell: str) -> list[str]:
+    """Return the programs that the commands of a text name as such, each once; none of a text that cannot be read."""
+    own = {name for names in _FUNCTION.findall(marked(parts)) for name in names}
+    found: dict[str, None] = {}
+    for command in _commands(parts, shell):
+        words = _from_program(command.operands)
+        name = words[0].text if words and words[0].is_literal else ""
+        if name and name not in _BUILTINS and name not in own:
+            found[name] = None
+    return list(found)
+
+
 def _from_program(words: list[Word]) -> list[Word]:
     """Leave out what stands before a program's name: `command -p tool x` runs `tool`."""
     while words and words[0].is_literal and words[0].text in _BEFORE_PROGRAM:
@@ -95,17 +150,14 @@ def _from_program(words: list[Word]) -> list[Word]:
 
 
 def _commands(parts: Sequence[str | Hole], shell: str) -> Sequence[Command]:
-    """Read the commands of a text; none if it cannot be read."""
-    holes = [part for part in parts if isinstance(part, Hole)]
+    """Read the commands of a text; none if it cannot be read, or is for a shell whose texts are not."""
+    shell = shell.removesuffix(".exe")
+    numeric = tuple(part.numeric for part in parts if isinstance(part, Hole))
     text = marked(parts)
-    if text.count(MARK) != len(holes):
+    if shell not in READ_SHELLS or text.count(MARK) != len(numeric):
         return ()
-    reading = Reading(shell=shell.removesuffix(".exe"), numeric=tuple(hole.numeric for hole in holes))
-    try:
-        read_into(reading, text)
-    except Unreadable:
-        return ()
-    return reading.commands
+    reading, unreadable = known_reading(text, shell, numeric)
+    return () if unreadable else reading.commands
 
 
 def _note(hole: Hole, program: str) -> Refusal:
@@ -117,14 +169,28 @@ def _note(hole: Hole, program: str) -> Refusal:
     return Refusal(message, _HINT, hole.offset)
 
 
-def _interpreted(command: Command) -> Iterator[tuple[str, int]]:
+def _note_of_name(name: str, program: str, offset: int) -> Refusal:
+    message = f"`${name}` carries a value, and `{program}` reads it as a part of its own program."
+    return Refusal(message, _HINT, offset)
+
+
+def _interpreted(command: Command) -> Iterator[tuple[str, Word]]:
     """Find interpreters among the words, also behind `sudo`, `env`, `xargs`, `find -exec` and the like."""
-    words = command.operands
-    for index, word in enumerate(words):
-        name = _program(word)
-        for script in _scripts(name, words[index + 1 :]):
-            yield from ((name, hole) for hole in script.holes)
+    for name, rest in _interpreters(command.operands):
+        for script in _scripts(name, rest):
+            yield name, script
     yield from _from_input(command)
+
+
+def _interpreters(words: list[Word]) -> Iterator[tuple[str, list[Word]]]:
+    """Yield the first few interpreters among the words, each with the words after it."""
+    found = ((index, _program(word)) for index, word in enumerate(words))
+    named = ((index, name) for index, name in found if name in INTERPRETERS)
+    yield from ((name, words[index + 1 :]) for index, name in islice(named, _NAMED_AT_ONCE))
+
+
+def _networked(command: Command) -> Iterator[tuple[str, int]]:
+    """Find values that may make the target of a redirection a connection."""
     for redirection in command.redirections:
         target = redirection.target
         if redirection.operator in (">", ">>", ">|", "<", "<>", "&>", "&>>") and not target.prefix:
@@ -154,16 +220,27 @@ def _scripts(name: str, words: list[Word]) -> Iterator[Word]:
     if name in _EVERY_WORD:
         yield from words
     elif name in _SHELLS:
-        yield from _after_flag(words, lambda text: _SHELL_FLAG.fullmatch(text) is not None)
+        yield from _shell_scripts(name, words)
     elif name == "sqlite3":
         yield from [word for word in words if not word.text.startswith("-")][1:]
     elif name in _FLAGS:
         flags = _FLAGS[name]
         flagged = list(_after_flag(words, lambda text: text in flags))
         yield from flagged
-        yield from (word for word in words if flags and word.holes and word.prefix.startswith(flags))
+        yield from (word for word in words if flags and not word.is_literal and word.prefix.startswith(flags))
         if name in _FIRST_OPERAND and not flagged:
             yield from _first_operand(words)
+
+
+def _shell_scripts(name: str, words: list[Word]) -> Iterator[Word]:
+    """Return what a shell gets as its text; if that text evaluates variables, also what it is given as data."""
+    scripts = list(_after_flag(words, lambda text: _SHELL_FLAG.fullmatch(text) is not None))
+    yield from scripts
+    for script in scripts:
+        read = name if name in ("bash", "dash") else "sh"
+        if script.is_literal and evaluating_construct(script.text, shell=read) is not None:
+            yield Word(start=script.start, names=_EXPANDED.findall(script.text))
+            yield from words[words.index(script) + 1 :]
 
 
 def _after_flag(words: list[Word], is_flag: Callable[[str], bool]) -> Iterator[Word]:
@@ -184,24 +261,43 @@ def _first_operand(words: list[Word]) -> Iterator[Word]:
             return
 
 
-def _from_input(command: Command) -> Iterator[tuple[str, int]]:
+def _from_input(command: Command) -> Iterator[tuple[str, Word]]:
     """Find values in what an interpreter reads as its program from a pipe or a here-document."""
+    piped = [] if command.piped_from is None else command.piped_from.operands
+    replacing = _replacing(command.operands)
+    if replacing:
+        yield from ((replacing, word) for word in piped)
     reader = _input_reader(command.operands)
     if not reader:
         return
     for redirection in command.redirections:
-        given = redirection.target.holes if redirection.operator == "<<<" else redirection.body_holes
-        yield from ((reader, hole) for hole in given)
-    if command.piped_from is not None:
-        yield from ((reader, hole) for word in command.piped_from.operands for hole in word.holes)
+        given = redirection.target if redirection.operator == "<<<" else redirection.body
+        if given is not None:
+            yield reader, given
+    yield from ((reader, word) for word in piped)
+
+
+def _replacing(words: list[Word]) -> str:
+    """Return the interpreter into whose program `xargs -I NAME` writes what it reads, or empty text."""
+    names = [word.text for word in words]
+    if "xargs" not in names:
+        return ""
+    options = names[names.index("xargs") + 1 :]
+    written = [
+        following if option == "-I" else option[2:]
+        for option, following in pairwise(options)
+        if option.startswith("-I") and (option[2:] or following)
+    ]
+    for name, rest in _interpreters(words):
+        if any(place in script.text for script in _scripts(name, rest) for place in written[:_NAMED_AT_ONCE]):
+            return name
+    return ""
 
 
 def _input_reader(words: list[Word]) -> str:
     """Return the interpreter among the words that was given no program of its own, or empty text."""
-    for index, word in enumerate(words):
-        name = _program(word)
+    for name, rest in _interpreters(words):
         if name in _READ_INPUT:
-            rest = words[index + 1 :]
             has_program = name not in _ALWAYS_INPUT and any(
                 not other.prefix.startswith("-") or other.text in _FLAGS.get(name, ("-c",)) for other in rest
             )

@@ -13,9 +13,9 @@ from checkpointflow.frontends.document.shell.reading import (
     Reading,
     Unreadable,
 )
-from checkpointflow.frontends.document.shell.rules import read_into
+from checkpointflow.frontends.document.shell.rules import known_reading, read_into
 
-_READ_SHELLS = ("sh", "bash", "dash")
+READ_SHELLS = ("sh", "bash", "dash")
 _REWRITE = f"use a plain place (a word of its own, \"…\", '…', `$( … )`), {advice.ENV}, or {advice.SCRIPT}"
 
 
@@ -121,7 +121,7 @@ class _Placing:
 
     def placed(self, first: int) -> ShellText:
         """Return the finished text, or raise ShellRefused."""
-        reading = self._read() if self.shell in _READ_SHELLS else self._other_shell()
+        reading = self._read() if self.shell in READ_SHELLS else self._other_shell()
         if self.refusals:
             raise ShellRefused(sorted(self.refusals, key=lambda refusal: refusal.offset))
         names = tuple(f"CPF_VALUE_{first + index}" for index in range(len(self.holes)))
@@ -140,28 +140,30 @@ class _Placing:
         return Reading(shell=self.shell)
 
     def _read(self) -> Reading:
-        reading = Reading(shell=self.shell, numeric=tuple(hole.numeric for hole in self.holes))
-        try:
-            self._check_characters()
-            read_into(reading, marked(self.parts))
-        except Unreadable as error:
-            message = f"Values go into this command, and it cannot be read for certain: {error.message}."
-            self.refusals.append(Refusal(message, _REWRITE, self.offsets[error.offset]))
-        else:
+        numeric = tuple(hole.numeric for hole in self.holes)
+        unreadable = self._foreign_mark()
+        reading = Reading(shell=self.shell, numeric=numeric)
+        if unreadable is None:
+            reading, unreadable = known_reading(marked(self.parts), self.shell, numeric)
+        if unreadable is None:
             self._check_complete(reading)
+        else:
+            message = f"Values go into this command, and it cannot be read for certain: {unreadable.message}."
+            self.refusals.append(Refusal(message, _REWRITE, self.offsets[unreadable.offset]))
         for index, reason in reading.refused.items():
             self._refuse_hole(self.holes[index], f"stands {reason.place}", reason.hint)
         if reading.hazards:
             self._refuse_for(min(reading.hazards, key=lambda hazard: hazard.offset), reading)
         return reading
 
-    def _check_characters(self) -> None:
-        """Refuse a NUL of the text's own, which no shell accepts and which marks holes here."""
+    def _foreign_mark(self) -> Unreadable | None:
+        """Return the error for a NUL of the text's own, which no shell accepts and which marks holes here."""
         at = 0
         for part in self.parts:
             if isinstance(part, str) and MARK in part:
-                raise Unreadable("it holds a NUL character", at + part.index(MARK))
+                return Unreadable("it holds a NUL character", at + part.index(MARK))
             at += 1 if isinstance(part, Hole) else len(part)
+        return None
 
     def _check_complete(self, reading: Reading) -> None:
         for index, hole in enumerate(self.holes):
@@ -199,7 +201,7 @@ def _other_hint(shell: str) -> str:
 
 
 def _evaluating(text: str, shell: str) -> Hazard | None:
-    if shell not in _READ_SHELLS:
+    if shell not in READ_SHELLS:
         return _evaluating_elsewhere(text, shell)
     reading = Reading(shell=shell, numeric=(True,) * text.count(MARK))
     try:

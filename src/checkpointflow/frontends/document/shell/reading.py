@@ -95,6 +95,8 @@ class Word:
     start: int
     segments: list[Segment] = field(default_factory=list)
     holes: list[int] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    """The variables that are expanded in it."""
     is_subscripted: bool = False
     is_array: bool = False
     is_process: bool = False
@@ -183,11 +185,11 @@ class Word:
 
 @dataclass(slots=True, kw_only=True)
 class Redirection:
-    """One redirection: its operator and target; for a here-document, the holes of its body."""
+    """One redirection: its operator and target; for a here-document, what is expanded in its body."""
 
     operator: str
     target: Word
-    body_holes: list[int] = field(default_factory=list)
+    body: Word | None = None
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -198,6 +200,8 @@ class Command:
     redirections: list[Redirection] = field(default_factory=list)
     is_closed: bool = False
     piped_from: Command | None = None
+    _assigned: int = field(default=0, init=False)
+    """How many of the words are known to be assignments."""
 
     @property
     def is_fresh(self) -> bool:
@@ -205,17 +209,21 @@ class Command:
         return not (self.words or self.redirections or self.is_closed)
 
     @property
+    def command_word(self) -> Word | None:
+        """The first word that is no assignment, as far as the command was read."""
+        while self._assigned < len(self.words) and self.words[self._assigned].is_assignment:
+            self._assigned += 1
+        return self.words[self._assigned] if self._assigned < len(self.words) else None
+
+    @property
     def operands(self) -> list[Word]:
         """The words from the command word on, without the assignments before it."""
-        for index, word in enumerate(self.words):
-            if not word.is_assignment:
-                return self.words[index:]
-        return []
+        return [] if self.command_word is None else self.words[self._assigned :]
 
     @property
     def assignments(self) -> list[Word]:
         """The assignments before the command word."""
-        return self.words[: len(self.words) - len(self.operands)]
+        return self.words if self.command_word is None else self.words[: self._assigned]
 
 
 @dataclass(slots=True, kw_only=True)

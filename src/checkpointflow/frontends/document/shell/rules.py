@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 
 from checkpointflow.frontends.document.shell import advice
 from checkpointflow.frontends.document.shell.commands import CommandReader
@@ -65,6 +66,17 @@ def read_into(reading: Reading, text: str) -> None:
         reading.has_arrays = reading.has_arrays or any(map(_makes_array, reading.commands))
         for command in reading.commands:
             _Judge(reading, command).judge()
+
+
+@lru_cache(maxsize=2)  # several questions are asked about one text, one after the other
+def known_reading(text: str, shell: str, numeric: tuple[bool, ...]) -> tuple[Reading, Unreadable | None]:
+    """Return what reading and judging a marked text finds, and why it ended early if it did; callers change neither."""
+    reading = Reading(shell=shell, numeric=numeric)
+    try:
+        read_into(reading, text)
+    except Unreadable as error:
+        return reading, error.with_traceback(None)
+    return reading, None
 
 
 def resolve_command(words: list[Word]) -> list[Word]:

@@ -210,6 +210,7 @@ class WordReader(Cursor):
             self.position += 1
             return
         self.position += 1 + len(name)
+        word.names.append(name)
         self._expansion(word, name, is_quoted=is_quoted)
 
     def _expansion(self, word: Word, name: str, *, is_quoted: bool) -> None:
@@ -273,6 +274,7 @@ class WordReader(Cursor):
             self.hazard(advice.INDIRECT, start)
             word.add("many")
             return
+        word.names.append(match["name"])
         subscript, rest = match["subscript"] or "", match["rest"]
         if "[" in (subscript + rest)[:1] and not _FIXED_SUBSCRIPT.fullmatch(subscript):
             self.hazard(advice.SUBSCRIPT_ANYWHERE, start)
