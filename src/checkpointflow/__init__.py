@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-__version__ = "2.0.0.dev0"
+from checkpointflow.version import __version__
 
 __all__ = [
     "Checkpoint",

@@ -33,6 +33,11 @@ from checkpointflow.values import JsonObject, JsonValue
 from checkpointflow.views import RunView, status_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from checkpointflow.client.bundles.reading import Bundle
+    from checkpointflow.client.moving import Imported, Mover
+    from checkpointflow.client.sweeping import Collected, Retention, Settled
     from checkpointflow.frontends.definition import Definition
     from checkpointflow.frontends.document.definition import Loaded
 
@@ -386,6 +391,59 @@ class Client(Reader):
                 f"{error.strerror or error}; remove that folder yourself"
             ) from None
         return view
+
+    def collect(
+        self, older_than_seconds: float, *, statuses: Sequence[Settled] | None = None, dry_run: bool = False
+    ) -> Collected:
+        """Forget the runs that settled so long ago, and remove what belongs to no run; with `dry_run` only say what.
+
+        Without `statuses` those are the runs with which nothing can be done any more: completed and cancelled ones.
+        What could still go on is never touched, and neither are folders in which something was done within the hour.
+        """
+        from checkpointflow.client.sweeping import ENDED, Collector
+
+        return Collector(place=self._place).collect(older_than_seconds, statuses or ENDED, dry_run=dry_run)
+
+    def retention(self, older_than_seconds: float) -> Retention:
+        """Return how much is kept, and how many runs settled so long ago that `collect` would forget them."""
+        from checkpointflow.client.sweeping import Collector
+
+        return Collector(place=self._place).retention(older_than_seconds)
+
+    def export(self, run_id: str, path: Path, *, move: bool = False, force: bool = False) -> RunView:
+        """Write a run as a bundle, which holds all that is needed to go on with it; return the run as it then is.
+
+        With `move` it goes on from there alone: it is `moved` here before the file is written, and after a crash in
+        between another export writes that. Without, the bundle holds the run as it was at one moment, also while
+        somebody drives it. The same run gives the same bytes.
+
+        Raises:
+            FileExistsAlreadyError: there is such a file, and `force` was not said; nothing was changed.
+            RunHeldError: another process drives a run that is to be moved.
+            RunSettledError: a run that is to be moved has completed or been cancelled.
+            StoreUnavailable: the file cannot be written; a run that was moved stays so.
+        """
+        self._mover().export(RunId(run_id), path, moves=move, force=force)
+        return self.get(run_id)
+
+    def take_over(self, bundle: Bundle, *, copy: bool = False) -> tuple[RunView, Imported]:
+        """Keep the run of a bundle here, as it stood; nobody drives it yet. A copy gets an id of its own.
+
+        A run that was moved away from here and comes back takes its own place. A crash leaves either nothing or all of
+        it; files may be left over, which `gc` removes.
+
+        Raises:
+            BundleError: the run was not moved, so another place may go on with it, and no copy was asked for.
+            RunExistsError: the run is here, and is no earlier state of the bundle's.
+            StoreUnavailable: its files cannot be kept.
+        """
+        found = self._mover().take_over(bundle, copies=copy)
+        return self._view(found.run_id, warnings=found.warnings), found
+
+    def _mover(self) -> Mover:
+        from checkpointflow.client.moving import Mover
+
+        return Mover(driver=self._driver)
 
     def worker(self, **options: Any) -> Worker:
         """Return what drives whatever is due in this store; see Worker for the options."""

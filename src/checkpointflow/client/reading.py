@@ -16,7 +16,7 @@ from checkpointflow.config import Settings
 from checkpointflow.errors import CheckpointflowError, RunNotFoundError, UsageError
 from checkpointflow.kernel import entries as e
 from checkpointflow.kernel.ids import RunId, StepKey
-from checkpointflow.kernel.store import OpenWait, RunHead, StoredStatus
+from checkpointflow.kernel.store import DriverInfo, OpenWait, RunHead, StoredStatus
 from checkpointflow.values import JsonObject
 from checkpointflow.views import (
     STATUSES,
@@ -171,6 +171,14 @@ class Reader:
         stands = {run_id: self._place.stand(run_id) for run_id in dict.fromkeys(one.run_id for one in waits)}
         idle = {run_id: head for run_id, (head, holder) in stands.items() if holder is None or not holder.alive}
         return [wait_view(one, idle[one.run_id], now) for one in waits if one.run_id in idle and not one.answered]
+
+    def timed(self) -> set[str]:
+        """Return the runs that a time brings on: they sleep, or a question of theirs has a deadline."""
+        return {wait.run_id for wait in self._store.waits() if wait.due_at is not None}
+
+    def drivers(self) -> list[DriverInfo]:
+        """Return who drives whatever is due: the workers that live, and the last tick of each pool."""
+        return self._store.drivers()
 
     def watch(self, run_id: str) -> Iterator[RunView]:
         """Yield a run as it stands, a few times a second while somebody drives it, and once after that."""

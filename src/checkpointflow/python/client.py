@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from checkpointflow.errors import UsageError
 from checkpointflow.frontends.definition import Definition
@@ -137,4 +137,4 @@ class Client(AbstractContextManager["Client"]):
 def _definition(workflow: str | Definition, component_type: str) -> Definition:
     if component_type != "workflow":
         raise UsageError(f"there are no components of type `{component_type}` here; run a workflow")
-    return names.named(workflow) if isinstance(workflow, str) else cast(Definition, workflow)
+    return names.named(workflow) if isinstance(workflow, str) else workflow
