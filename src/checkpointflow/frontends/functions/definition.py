@@ -44,6 +44,7 @@ class FunctionDefinition:
         self.name: str | None = None
         self.version = version
         self.labels: Mapping[str, JsonValue] = labels or {}
+        self.problems: list[JsonObject] = []
         self._parameters = parameters[1:]
 
     def __call__(self, ctx: WorkflowContext, *args: Any, **named: Any) -> Coroutine[Any, Any, Any]:
