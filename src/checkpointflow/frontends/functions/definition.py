@@ -161,7 +161,7 @@ class FunctionWorkflow:
             raise
         except Exception as error:
             raise _explained(error, definition) from error
-        return {"result": to_json(value, f"the result of `{definition.id}`")}
+        return {"result": to_json(value, f"{definition.id}()")}
 
 
 def _explained(error: Exception, definition: FunctionDefinition) -> WorkflowCodeError:
