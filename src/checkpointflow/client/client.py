@@ -105,9 +105,9 @@ class Client(Reader):
         """
         run, hold = self._starter.begin(definition, run_input, run_id, labels or {}, is_held=True)
         if hold is not None:
-            return self._drive(run, hold)
+            return self._drive(run, hold, definition)
         view = self._view(run)
-        return self._drive(run) if view.status in ("running", "interrupted", "waiting") else view
+        return self._drive(run, None, definition) if view.status in ("running", "interrupted", "waiting") else view
 
     def start(
         self,
@@ -177,8 +177,6 @@ class Client(Reader):
             RunNotWaitingError, EventMismatchError, UsageError, EventPayloadError: as `resume`.
         """
         run = RunId(run_id)
-        if definition is not None:
-            self._place.known[definition.digest] = definition
         if not responses and self._store.head(run).is_settled:
             return self.get(run)
         answers = self._answering.matched(run, responses or {})
@@ -189,7 +187,7 @@ class Client(Reader):
         except BaseException:
             self._driver.let_go(hold)
             raise
-        return self._view(run, warnings=self._driver.go_on(hold))
+        return self._view(run, warnings=self._driver.go_on(hold, definition))
 
     def send(
         self, run_id: str, *, event: str, payload: JsonValue, wait: str | None = None, event_id: str | None = None
@@ -457,5 +455,5 @@ class Client(Reader):
         """
         return self._starter.plan(loaded, run_input)
 
-    def _drive(self, run_id: RunId, hold: Hold | None = None) -> RunView:
-        return self._view(run_id, warnings=self._driver.drive(run_id, hold))
+    def _drive(self, run_id: RunId, hold: Hold | None = None, definition: Definition | None = None) -> RunView:
+        return self._view(run_id, warnings=self._driver.drive(run_id, hold, definition))

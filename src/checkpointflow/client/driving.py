@@ -17,6 +17,7 @@ from checkpointflow.kernel.surroundings import Interrupt, Surroundings
 from checkpointflow.values import JsonObject
 
 if TYPE_CHECKING:
+    from checkpointflow.frontends.definition import Definition
     from checkpointflow.kernel.effects import Executor
 
 
@@ -29,8 +30,10 @@ class Driver:
     observer: Observer
     inline_wait_seconds: float
 
-    def drive(self, run_id: RunId, hold: Hold | None = None) -> list[str]:
+    def drive(self, run_id: RunId, hold: Hold | None = None, definition: Definition | None = None) -> list[str]:
         """Drive a run, or follow whoever does, until it parks, settles or is paused; return what deserves a word.
+
+        `definition` is its code, if that is at hand.
 
         Raises:
             PersistenceError, NondeterminismError, UnsupportedError: it stays as its last commit left it.
@@ -40,16 +43,16 @@ class Driver:
             if hold is None:
                 hold = self.acquired(run_id)
             if hold is not None:
-                warnings = self.go_on(hold)
+                warnings = self.go_on(hold, definition)
                 break
             if self.interrupt.is_asked:
                 break
             self.place.pause.wait(FOLLOW_SECONDS)
         return warnings
 
-    def go_on(self, hold: Hold) -> list[str]:
+    def go_on(self, hold: Hold, definition: Definition | None = None) -> list[str]:
         """Open the workflow of a run that this process holds, drive it, and return what deserves a word."""
-        return self.drive_held(self._opened(self.place.store.head(hold.run_id), hold), hold)
+        return self.drive_held(self._opened(self.place.store.head(hold.run_id), hold, definition), hold)
 
     def drive_held(self, workflow: Workflow, hold: Hold) -> list[str]:
         """Drive a run that this process holds, and return what deserves a word."""
@@ -66,10 +69,10 @@ class Driver:
         except RunHeldError:
             return None
 
-    def _opened(self, head: RunHead, hold: Hold) -> Workflow:
+    def _opened(self, head: RunHead, hold: Hold, definition: Definition | None) -> Workflow:
         """Return the run's workflow; the hold is given up if it cannot be opened here."""
         try:
-            return self.place.definition(head).workflow()
+            return (definition or self.place.definition(head)).workflow()
         except BaseException:
             self.place.store.commit(hold, head.length, [], release=True)
             raise

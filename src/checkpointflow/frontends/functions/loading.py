@@ -12,7 +12,7 @@ from types import ModuleType
 from checkpointflow.errors import DocumentError, FileMissingError, UnsupportedError, UsageError
 from checkpointflow.frontends.functions.definition import VERSION, FunctionDefinition
 from checkpointflow.schemas import did_you_mean
-from checkpointflow.values import JsonObject
+from checkpointflow.values import JsonObject, fingerprint_text
 
 
 def load_function(target: str, *, cwd: str) -> FunctionDefinition:
@@ -136,8 +136,10 @@ def _found_again(module: str, path: str | None) -> ModuleType:
 
 
 def _loaded_from(path: str) -> Iterator[ModuleType]:
+    name = Path(path).name
     for one in list(sys.modules.values()):
-        if getattr(one, "__file__", None) and Path(str(one.__file__)).resolve() == Path(path):
+        file = str(getattr(one, "__file__", None) or "")
+        if file.endswith(name) and Path(file).resolve() == Path(path):
             yield one
 
 
@@ -146,7 +148,7 @@ def _imported(file: Path) -> ModuleType:
     for loaded in _loaded_from(str(file)):
         return loaded
     _put_on_path(str(file.parent))
-    name = file.stem if file.stem not in sys.modules else f"workflow_of_{abs(hash(str(file)))}"
+    name = file.stem if file.stem not in sys.modules else f"{file.stem}_{fingerprint_text(str(file))[:12]}"
     spec = importlib.util.spec_from_file_location(name, file)
     if spec is None or spec.loader is None:
         raise ImportError(f"`{file}` is no Python file")
