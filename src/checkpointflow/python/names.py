@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from typing import TYPE_CHECKING, cast
-from weakref import WeakSet
+from weakref import WeakValueDictionary
 
 from checkpointflow.config import workflow_modules
 from checkpointflow.errors import UsageError
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoints
 
 GROUP = "checkpointflow.workflows"
-_imported: WeakSet[object] = WeakSet()
+_imported: WeakValueDictionary[int, object] = WeakValueDictionary()
 _given: list[Definition] = []
 """Those that entry points gave."""
 
 
 def register(definition: object) -> None:
     """Have a definition found by its id from now on, as long as somebody keeps it."""
-    _imported.add(definition)
+    _imported[id(definition)] = definition
 
 
 def named(name: str) -> Definition:
@@ -45,7 +45,7 @@ def named(name: str) -> Definition:
 
 
 def _all() -> list[Definition]:
-    return [cast(Definition, one) for one in list(_imported)]
+    return [cast(Definition, one) for one in list(_imported.values())]
 
 
 def _with_id(name: str) -> list[Definition]:

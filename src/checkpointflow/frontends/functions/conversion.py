@@ -161,12 +161,21 @@ def _decoded(kind: type, value: object) -> object:
 
 def _schemas_into(models: JsonObject) -> Callable[[type], JsonObject]:
     """Return what gives the schema of a type that msgspec does not know; the models that it names go into `models`."""
+    kinds: dict[str, type] = {}
+
+    def prefix_of(kind: type) -> str:
+        name = kind.__name__
+        while kinds.setdefault(name, kind) is not kind:
+            name += "_"
+        return name
 
     def schema_of(kind: type) -> JsonObject:
         schema = getattr(kind, "model_json_schema", None)
         if schema is not None:
-            found = cast(JsonObject, schema(ref_template="#/$defs/{model}"))
-            models.update(cast(JsonObject, found.pop("$defs", {})))
+            prefix = prefix_of(kind)
+            found = cast(JsonObject, schema(ref_template=f"#/$defs/{prefix}.{{model}}"))
+            inner = cast(JsonObject, found.pop("$defs", {}))
+            models.update({f"{prefix}.{name}": one for name, one in inner.items()})
             return found
         if issubclass(kind, PurePath):
             return {"type": "string"}
