@@ -60,17 +60,14 @@ class World:
     def _create(self) -> None:
         started = e.RunStarted(
             at=self.clock.now(), workflow_id="w", workflow_name=None, workflow_version=None, definition="d",
-            source_path=None, input=None, labels={}, actor=None, cwd="/", host="h",
+            source_path=None, input={}, labels={}, actor=None, cwd="/", host="h",
         )  # fmt: skip
         self.store.create(RUN, [started], holder=None)
 
     def _one_process(self, workflow: Workflow) -> DriveOutcome | None:
         """Let one process drive; None if it died."""
         face = self.store.other_process()
-        store: Store = face
-        if self.violence and self.rng.random() < 0.7:
-            at = self.rng.randint(1, 8)
-            store = CrashingStore(face, before=at) if self.rng.random() < 0.5 else CrashingStore(face, after=at)
+        store = self.mortal(face)
         interrupt = Interrupt()
         executor = SimulatedExecutor(self, face, interrupt)
         try:
@@ -79,6 +76,13 @@ class World:
         except Crash:
             face.die()
             return None
+
+    def mortal(self, face: Store) -> Store:
+        """Return the store as a process sees it, which may die at one of its writes."""
+        if not self.violence or self.rng.random() >= 0.7:
+            return face
+        at = self.rng.randint(1, 8)
+        return CrashingStore(face, before=at) if self.rng.random() < 0.5 else CrashingStore(face, after=at)
 
     def _reopen(self) -> None:
         """Retry the failed run; what failed it will not fail again."""
@@ -150,7 +154,7 @@ class World:
 
     def _succeeds(self, wait: OpenWait) -> bool:
         record = fold(self.store.entries(RUN)).records[wait.key]
-        return getattr(record, "kind", "") not in ("failing", "fatal")
+        return "failing" not in wait.key and getattr(record, "kind", "") not in ("failing", "fatal")
 
     def _deliver(self, kind: str, name: str, payload: JsonValue) -> None:
         self.store.deliver(self._message(kind, name, payload, None))
@@ -239,7 +243,7 @@ class SimulatedExecutor:
         assert not any(isinstance(x, e.StepCompleted) and x.key == key for x in entries), f"{key} ran again"
         assert key not in self._going, f"{key} runs twice at once"
         self._going[key] = effect
-        if isinstance(effect.call, StepCall) and effect.call.policy.effect == "once":
+        if effect.call.policy.effect == "once":
             self._world.performed[StepKey(f"{key}!once")] += 1
 
     def stop(self, key: StepKey) -> None:
@@ -283,7 +287,7 @@ class SimulatedExecutor:
         return Finished(key, effect.context.attempt, self._ending(effect, stopped=key in self._stopped))
 
     def _ending(self, effect: Effect, *, stopped: bool) -> Ending:
-        rng, kind = self._world.rng, effect.call.kind if isinstance(effect.call, StepCall) else "local"
+        rng, kind = self._world.rng, _kind_of(effect)
         if stopped and rng.random() < 0.5:
             return Unseen("stopped", {"code": "ERR_STEP_FAILED", "message": "stopped", "details": {}})
         if kind == "failing" or (kind == "fatal" and not self._world.reopened):
@@ -292,6 +296,14 @@ class SimulatedExecutor:
             error: JsonObject = {"code": "ERR_TIMEOUT", "message": "late", "details": {}}
             return Unseen("timeout", error) if rng.random() < 0.5 else Failed(error)
         return Succeeded(StepResult(output_of(effect.context.key), {}))
+
+
+def _kind_of(effect: Effect) -> str:
+    """Return how an effect is to behave: its kind, or what a function's name says."""
+    if isinstance(effect.call, StepCall):
+        return effect.call.kind
+    name = effect.call.identity.rpartition(":")[2]
+    return name if name in ("failing", "flaky") else "local"
 
 
 def outcome(workflow: Workflow, seed: int, *, violence: bool) -> str:

@@ -59,13 +59,17 @@ class Driver:
         self.place.driven.add(hold.run_id)
         try:
             return drive(workflow, hold, self.surroundings()).warnings
+        except BaseException:
+            if not self.let_go(hold):
+                self.place.left[hold.run_id] = hold
+            raise
         finally:
             self.place.driven.discard(hold.run_id)
 
     def acquired(self, run_id: RunId) -> Hold | None:
         """Return the hold of a run, None if another process drives it."""
         try:
-            return self.place.store.acquire(run_id, self.place.own(), at=self.place.clock.now())
+            return self.place.acquire(run_id)
         except RunHeldError:
             return None
 

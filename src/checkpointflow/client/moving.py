@@ -96,7 +96,7 @@ class Mover:
 
     def _fence(self, run_id: RunId) -> None:
         place = self.driver.place
-        hold = place.store.acquire(run_id, place.own(), at=place.clock.now())
+        hold = place.acquire(run_id)
         try:
             move(hold, self.driver.surroundings())
         except BaseException:

@@ -15,7 +15,7 @@ from checkpointflow.python.running import Runnable
 from checkpointflow.values import JsonObject
 
 
-class Stopped(Exception):
+class StoppedError(Exception):
     """The process is gone."""
 
 
@@ -34,7 +34,7 @@ def broken_before(workflow: Runnable[Any], name: str, given: Any = MISSING) -> b
 
     def save(entries: list[JsonObject], _position: int) -> None:
         if any(name in (one["entry"], f"{one['entry']} {one.get('key')}") for one in entries):
-            raise Stopped
+            raise StoppedError
         kept.append(checkpoint.dump())
 
     checkpoint = Checkpoint.new(on_commit=save)

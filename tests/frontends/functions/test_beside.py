@@ -1,4 +1,4 @@
-"""Verbs and coroutines beside each other: each checkpointed on its own, errors in the journal's order, races replayed."""
+"""Verbs and coroutines beside each other: each checkpointed on its own, errors in order, races replayed."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from functions.replaying import answered, broken_before, gone_on, keys, recorded
 
 from checkpointflow import Checkpoint, WorkflowContext, workflow
 from checkpointflow.errors import PersistenceError, StepFailedError
+from functions.replaying import answered, broken_before, gone_on, keys, recorded
 
 done: Counter[str] = Counter()
 cancelled: list[str] = []
@@ -74,7 +74,7 @@ def test_each_member_is_checkpointed_on_its_own_with_waits_and_steps_inside() ->
 
 
 def test_a_member_that_has_ended_is_not_performed_again_while_its_siblings_wait() -> None:
-    outcome, kept = recorded(everything)
+    _, kept = recorded(everything)
     done.clear()
     whole = gone_on(everything, kept[-1], {"go_c": 1, "go_d": 2})
     assert whole.result == WHOLE

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from functions.replaying import gone_on
 
 from checkpointflow import Checkpoint, WorkflowContext, workflow
 from checkpointflow.errors import (
@@ -23,6 +22,7 @@ from checkpointflow.errors import (
 )
 from checkpointflow.frontends.functions.definition import FunctionDefinition
 from checkpointflow.frontends.functions.loading import load_function, open_function
+from functions.replaying import gone_on
 
 HEAD = "from checkpointflow import task, workflow, WorkflowContext\ndone = []\n"
 BEGUN = HEAD + textwrap.dedent('''
@@ -166,7 +166,7 @@ def test_a_checkpoint_of_another_workflow_is_refused() -> None:
     @workflow
     async def other(ctx: WorkflowContext) -> None: ...
 
-    with pytest.raises(ValueError, match="is one of workflow `pinned`, not of `other`; .*drop `checkpoint`"):
+    with pytest.raises(ValueError, match=r"is one of workflow `pinned`, not of `other`; .*drop `checkpoint`"):
         other.run_sync(checkpoint=cp)
 
 
@@ -188,7 +188,7 @@ def test_code_is_found_by_its_file_and_name(tmp_path: Path) -> None:
         load_function("two.py", cwd=cwd)
     with pytest.raises(UsageError, match="holds no workflow"):
         load_function("none.py", cwd=cwd)
-    with pytest.raises(UsageError, match="`one.py` has no workflow `flwo`") as refused:
+    with pytest.raises(UsageError, match=r"`one\.py` has no workflow `flwo`") as refused:
         load_function("one.py:flwo", cwd=cwd)
     assert "flow" in str(refused.value.hint)
     with pytest.raises(FileMissingError):

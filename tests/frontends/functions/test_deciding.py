@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from functions.replaying import answered, gone_on, journal, keys, recorded
 
 from checkpointflow import Document, WorkflowContext, workflow
 from checkpointflow.errors import NondeterminismError, StepFailedError
 from checkpointflow.kernel import entries as e
+from functions.replaying import answered, gone_on, journal, keys, recorded
 
 
 def work(name: str) -> str:

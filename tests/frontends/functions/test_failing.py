@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from functions.replaying import answered, gone_on, journal, recorded
 
 from checkpointflow import WorkflowContext, workflow
 from checkpointflow.errors import StepFailedError
 from checkpointflow.kernel import entries as e
+from functions.replaying import answered, gone_on, journal, recorded
 
 tried: list[str] = []
 

@@ -13,12 +13,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from functions.replaying import broken_before, gone_on, journal, keys, recorded
 
 from checkpointflow import Retry, WorkflowContext, current_step, task, workflow
 from checkpointflow.errors import NondeterminismError, WorkflowCodeError
 from checkpointflow.frontends.functions.context import Asked
 from checkpointflow.kernel import entries as e
+from functions.replaying import broken_before, gone_on, journal, keys, recorded
 
 done: Counter[str] = Counter()
 

@@ -6,13 +6,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from functions.replaying import answered, gone_on, journal, recorded
 
 from checkpointflow import Checkpoint, Store, WorkflowContext, workflow
 from checkpointflow.errors import EventPayloadError, WorkflowCodeError
 from checkpointflow.frontends.functions.questions import schema_of
 from checkpointflow.kernel import entries as e
 from checkpointflow.testing.clock import FakeClock
+from functions.replaying import answered, gone_on, journal, recorded
 
 OPTIONS = [{"id": "a", "label": "the first"}, {"id": "b", "label": "the second"}]
 

@@ -330,7 +330,9 @@ def _shown(value: object) -> str:
 
 def _refuse_workflow(function: Callable[..., Any]) -> None:
     if hasattr(function, "takes_over"):
-        raise WorkflowCodeError(f"`{getattr(function, 'id', function)}` is a workflow and no task; call it with `ctx.call`")
+        raise WorkflowCodeError(
+            f"`{getattr(function, 'id', function)}` is a workflow and no task; call it with `ctx.call`"
+        )
 
 
 def _unchanged(value: Any) -> Any:
