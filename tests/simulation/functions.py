@@ -26,7 +26,7 @@ def _node(rng: random.Random, depth: int) -> Node:
     what = rng.choice(SIMPLE + (NESTED * 2 if depth < 2 else []))
     name, number = rng.choice("abcd"), rng.choice([1, 5, 300])
     if what in NESTED:
-        return Node(what, name, [generate(rng, depth + 1) for _ in range(rng.randint(2, 4))], number)
+        return Node(what, name, [generate(rng, depth + 1) for _ in range(rng.randint(2, 3))], number)
     return Node(what, name, number=number)
 
 
