@@ -36,7 +36,8 @@ STATUSES: tuple[RunStatus, ...] = (
 
 @dataclass(frozen=True, kw_only=True)
 class WaitView:
-    """One thing that a run needs to go on; `is_answered` when an answer is accepted and not yet taken up.
+    """One thing that a run needs to go on; `is_answered` when an answer, or a decision, is accepted and
+    not yet taken up.
 
     `doubtful` is known of most steps in doubt.
     """

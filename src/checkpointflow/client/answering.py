@@ -14,6 +14,7 @@ from checkpointflow.errors import (
     StepNotInDoubtError,
     UsageError,
 )
+from checkpointflow.kernel import entries as e
 from checkpointflow.kernel import ids
 from checkpointflow.kernel.ids import EventId, RunId, WaitId
 from checkpointflow.kernel.scope import last_name
@@ -118,7 +119,23 @@ class Answering:
             raise UsageError(f"several steps fit `{step}`: {keys}; give the whole key", run_id=run_id)
         keys = ", ".join(f"`{one.key}`" for one in doubtful)
         rest = f"those in doubt are {keys}" if keys else f"the run is {status_of(*self.place.stand(run_id))}"
-        raise StepNotInDoubtError(f"step `{step[:80]}` of run `{run_id}` is not in doubt; {rest}", run_id=run_id)
+        before = [one for one in self.place.store.messages(run_id) if one.kind == "decide" and _is_of(one, step)][-1:]
+        said = f"; {_decided_by(before[0])}" if before else ""
+        raise StepNotInDoubtError(
+            f"step `{step[:80]}` of run `{run_id}` is not in doubt{said}; {rest}",
+            details=_decision_details(before[0] if before else None),
+            run_id=run_id,
+        )
+
+    def decided_before(self, doubt: OpenWait, message: Message | None) -> StepNotInDoubtError:
+        """Return the error for a decision that came after another of the same step."""
+        said = f"; {_decided_by(message)}" if message is not None else ""
+        return StepNotInDoubtError(
+            f"step `{doubt.key}` of run `{doubt.run_id}` is not in doubt any more{said}",
+            details=_decision_details(message),
+            run_id=doubt.run_id,
+            step_key=doubt.key,
+        )
 
     def _nothing_fits(self, run_id: RunId, event: str | None, wait: str | None) -> Exception:
         head = self.place.store.head(run_id)
@@ -128,7 +145,18 @@ class Answering:
             return self._not_waiting(run_id, answers)
         names = ", ".join(f"`{one.event_name}` ({one.wait_id})" for one in open_waits)
         asked = f"`{event}`" if event is not None else f"wait `{wait}`"
+        if wait is not None and self._was_superseded(run_id, wait):
+            return RunNotWaitingError(
+                f"wait `{wait}` of run `{run_id}` is not open any more: a revision of the run asks otherwise, "
+                f"and the run waits for {names} now; read what that asks for before you answer",
+                run_id=run_id,
+            )
         return EventMismatchError(f"run `{run_id}` does not wait for {asked} but for {names}", run_id=run_id)
+
+    def _was_superseded(self, run_id: RunId, wait: str) -> bool:
+        entries = self.place.store.entries(run_id)
+        closed = [one for one in entries if isinstance(one, e.WaitClosed) and one.wait_id == wait]
+        return any(one.cause == "superseded" for one in closed)
 
     def _answers_before(self, run_id: RunId, event: str | None, wait: str | None) -> list[Message]:
         """Return the answers that were given to what somebody tries to answer again."""
@@ -186,6 +214,21 @@ def _refuse_misfit(value: JsonValue, schema: JsonValue, fact: str, run_id: RunId
 def _answered_by(message: Message) -> str:
     who = message.actor or "somebody"
     return f"; {who} answered `{message.name}` at {clocks.to_text(message.at)}"
+
+
+def _is_of(decision: Message, step: str) -> bool:
+    return step in (decision.name, last_name(decision.name))
+
+
+def _decided_by(message: Message) -> str:
+    decision = message.payload.get("decision") if isinstance(message.payload, dict) else None
+    return f"{message.actor or 'somebody'} decided `{decision}` at {clocks.to_text(message.at)}"
+
+
+def _decision_details(message: Message | None) -> JsonObject:
+    if message is None:
+        return {}
+    return {"decided_by": message.actor, "decided_at": clocks.to_text(message.at), "event_id": message.event_id}
 
 
 def _answer_details(message: Message | None) -> JsonObject:

@@ -321,7 +321,7 @@ class Client(Reader):
         """Settle a step in doubt, on the record: it is `done` (with this output), runs `again`, or counts as `fail`ed.
 
         Raises:
-            StepNotInDoubtError: nothing has to be decided about this step.
+            StepNotInDoubtError: nothing has to be decided about this step (any more); says who decided what.
             EventPayloadError: the output does not fit the step's schema.
         """
         run = RunId(run_id)
@@ -332,6 +332,8 @@ class Client(Reader):
         delivery = self._store.deliver(self._answering.message(run, "decide", wait.key, payload, None))
         if delivery.outcome == "settled":
             raise RunSettledError(f"run `{run}` has settled; there is nothing to decide", run_id=run)
+        if delivery.outcome != "accepted":
+            raise self._answering.decided_before(wait, delivery.message)
         return self._drive(run) if follow else self.get(run)
 
     def delete(self, run_id: str) -> RunView:

@@ -30,6 +30,9 @@ class Meanings(Protocol):
     def means(self, step_id: str) -> JsonValue:
         """Return what a step is asked to do, equal in two texts if and only if it is asked the same in both."""
 
+    def asks(self, step_id: str) -> JsonValue:
+        """Return how a wait for an event is worded: all that whoever answers is told, and the time they have."""
+
 
 class Definition(Protocol):
     """A workflow as a client starts, drives and revises it.
@@ -97,4 +100,8 @@ class Unwritten:
 
     def means(self, _step_id: str) -> JsonValue:
         """Return the same for every step."""
+        return None
+
+    def asks(self, _step_id: str) -> JsonValue:
+        """Return the same for every wait."""
         return None
