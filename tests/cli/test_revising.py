@@ -361,3 +361,30 @@ def test_a_fork_asks_as_its_document_does_in_waits_that_were_open_beside(place: 
     place.edit(fan % (ask % "Two", mark("y")[2:]))
     answer = place.cpf.here("fork", "--run-id", "edit-1", "--at", 'fan["b"]/y', "--with", "b.yaml")
     assert [wait["prompt"] for wait in answer.envelope["waits"]] == ["Two"]
+
+
+# -- what was done as it was asked -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("resume", "--run-id", "edit-1", "--rerun", "one"),
+        ("retry", "--run-id", "edit-1"),
+        ("retry", "--run-id", "edit-1", "--rerun", "one"),
+        ("fork", "--run-id", "edit-1", "--at", "one", "--new-run-id", "edit-2"),
+    ],
+    ids=" ".join,
+)
+def test_what_was_done_without_following_went_well_and_has_no_error(place: Place, words: tuple[str, ...]) -> None:
+    place.run(mark("one"), *([ask()] if words[0] == "resume" else ['- {id: bad, kind: cli, command: "false"}']))
+    answer = place.cpf.here(*words, "--no-follow")
+    assert (answer.exit_code, answer.envelope["ok"], answer.envelope["status"]) == (0, True, "interrupted")
+    assert "error" not in answer.envelope
+    run = answer.envelope["run_id"]
+    for shown in ("status", "inspect"):
+        asked = place.cpf.here(shown, "--run-id", run, "--exit-zero").envelope
+        assert (asked["ok"], asked["status"], "error" in asked) == (True, "interrupted", False)
+    plain = place.cpf.here("status", "--run-id", run)
+    assert (plain.exit_code, plain.envelope["ok"]) == (20, False)
+    assert plain.envelope["error"]["code"] == "ERR_RUN_INTERRUPTED"
