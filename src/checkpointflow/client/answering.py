@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 from checkpointflow import clock as clocks
 from checkpointflow.client.place import Place
 from checkpointflow.errors import (
+    CheckpointflowError,
     EventMismatchError,
     EventPayloadError,
     RunNotWaitingError,
@@ -32,10 +33,34 @@ class Answering:
 
     place: Place
 
-    def was_here(self, run_id: RunId, event_id: str | None) -> bool:
-        """Tell whether a run got this event before."""
+    def before(self, run_id: RunId, event_id: str | None) -> Message | None:
+        """Return the message with an event id that a run got before, None if there is none."""
         self.place.store.head(run_id)
-        return event_id is not None and any(one.event_id == event_id for one in self.place.store.messages(run_id))
+        if event_id is None:
+            return None
+        return next((one for one in self.place.store.messages(run_id) if one.event_id == event_id), None)
+
+    def refuse_unknown(self, head: RunHead, event: str) -> None:
+        """Refuse an event that no step of a run's definition can ever wait for, as far as that is known.
+
+        Raises:
+            UsageError: there is no such step.
+        """
+        from checkpointflow.schemas import did_you_mean
+
+        try:
+            known = self.place.definition(head).events()
+        except CheckpointflowError:
+            return  # it cannot be asked here
+        if known is None or event in known:
+            return
+        names = ", ".join(f"`{name}`" for name in known[:12]) + (" …" if len(known) > 12 else "")
+        raise UsageError(
+            f"workflow `{head.workflow_id}` never waits for `{event[:80]}`, but for {names or 'no event at all'}",
+            details={"events": [*known]},
+            hint=did_you_mean(event, known) or None,
+            run_id=head.run_id,
+        )
 
     def refuse_settled(self, head: RunHead) -> None:
         """Refuse to go on with a run that has settled."""
@@ -187,6 +212,16 @@ class Answering:
     def _check_payload(self, wait: OpenWait, payload: JsonValue) -> None:
         asked = f"the input does not fit what `{wait.event_name}` asks for"
         _refuse_misfit(payload, wait.request.get("input_schema"), asked, wait.run_id)
+
+
+def unlike(before: Message | None, name: str | None, payload: JsonValue) -> list[str]:
+    """Return what has to be said of an event whose id was here before, if that said something else."""
+    if before is None or (before.payload == payload and name in (None, before.name)):
+        return []
+    return [
+        f"event `{before.event_id}` was here before and said something else; that counts, and this is dropped: "
+        "give each event an id of its own"
+    ]
 
 
 def too_late(wait: OpenWait, after: RunView | None) -> RunNotWaitingError:

@@ -86,6 +86,9 @@ class Definition(Protocol):
     def meanings(self) -> Meanings:
         """Return what its steps mean."""
 
+    def events(self) -> Sequence[str] | None:
+        """Return the names of all events that a run of it can ever wait for; None if that is not known."""
+
 
 class Unwritten:
     """The meanings of steps that only code knows: there may be any, and the journal alone compares them."""

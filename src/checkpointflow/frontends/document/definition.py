@@ -89,6 +89,12 @@ class Loaded:
 
         return DocumentMeanings(self.document)
 
+    def events(self) -> list[str]:
+        """Return the names of the events that it and its sub-workflows wait for."""
+        documents = {id(one): one for one in (self.document, *self.document.library.values())}
+        steps = (step for one in documents.values() for step in one.all_steps() if step.kind == "await_event")
+        return list(dict.fromkeys(str(step.fields["event_name"]) for step in steps))
+
 
 def entry(text: str, path: str | None, tree: JsonObject, refs: Mapping[str, str]) -> JsonObject:
     """Return what a definition keeps of one document."""
