@@ -250,7 +250,7 @@ def test_plan_says_which_secrets_are_needed_and_which_are_missing(secretive: Sec
 
 
 def test_plan_says_first_what_is_missing_and_not_to_run_it(secretive: Secretive) -> None:
-    secretive.cpf.write("small.yaml", SMALL.replace("  steps:\n", "  steps:\n    - {id: x, kind: cli, argv: [no-such]}\n"))
+    secretive.cpf.write("small.yaml", SMALL + "    - {id: x, kind: cli, argv: [no-such]}\n")
     answer = secretive("plan", "-f", "small.yaml")
     assert answer.exit_code == 0
     assert answer.envelope["warnings"] == [

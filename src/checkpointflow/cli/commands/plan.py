@@ -52,7 +52,9 @@ def _missing(plan: JsonObject, name: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for one in missing if isinstance(missing, list) else []:
         if isinstance(one, dict):
-            found[str(one.get("env") or one.get("file"))] = f"the secret `{one['secret']}` is missing here, so no run starts: {one['reason']}"
+            found[str(one.get("env") or one.get("file"))] = (
+                f"the secret `{one['secret']}` is missing here, so no run starts: {one['reason']}"
+            )
         else:
             found[str(one)] = f"the program `{one}` is not found on the PATH here"
     return found
