@@ -1,0 +1,143 @@
+"""A graph's definition as doors know it: its id, what is stored with a run, and the workflow that it makes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any, cast
+
+from checkpointflow.errors import UnsupportedError, UsageError
+from checkpointflow.frontends.graph.checks import checked_definition
+from checkpointflow.frontends.graph.grammar import Graph
+from checkpointflow.frontends.graph.handlers import Handler
+from checkpointflow.frontends.graph.workflow import GraphWorkflow
+from checkpointflow.kernel.run import Loop
+from checkpointflow.values import JsonObject, JsonValue, copied, fingerprint
+
+KIND = "graph"
+VERSION = 1
+
+
+class GraphDefinition:
+    """A checked graph with its handlers, which may also be those of a module, imported when they are needed.
+
+    `stored` is what a run keeps of it, `digest` the hash of that; `workflow_hash` is that of the graph alone.
+    """
+
+    version: str | None = None
+    inputs: JsonValue = {"type": ["object", "null"]}  # noqa: RUF012 - nobody changes it
+
+    def __init__(
+        self,
+        graph: Graph,
+        handlers: Mapping[str, Handler] | None = None,
+        *,
+        services: Mapping[str, Any] | None = None,
+        module: str | None = None,
+    ) -> None:
+        self.graph = graph
+        self.id = graph.name
+        self.name = graph.name
+        version = graph.definition.get("version")
+        self.version = version if isinstance(version, str) else None
+        self._handlers = handlers
+        self._services = services
+        self._module = module
+        self.stored: JsonObject = {
+            "kind": KIND,
+            "version": VERSION,
+            "graph": copied(graph.definition),
+            "handlers": module,
+        }
+        self.digest = fingerprint(self.stored)
+
+    @classmethod
+    def of(
+        cls,
+        definition: object,
+        handlers: Mapping[str, Handler] | None = None,
+        *,
+        services: Mapping[str, Any] | None = None,
+        module: str | None = None,
+    ) -> GraphDefinition:
+        """Return the definition of a dict, of which a copy is kept.
+
+        Raises:
+            GraphError: it cannot be used.
+        """
+        return cls(Graph.of(checked_definition(definition)), handlers, services=services, module=module)
+
+    @property
+    def workflow_hash(self) -> str:
+        """The SHA-256 of the graph."""
+        return self.graph.digest
+
+    def workflow(self, *, loop: Loop | None = None) -> GraphWorkflow:
+        """Return the code that decides a run of it.
+
+        Raises:
+            UnsupportedError: it names no handlers, or their module cannot be imported here.
+        """
+        handlers = self._handlers if self._handlers is not None else handlers_of(self._module, self.graph)
+        return GraphWorkflow(self.graph, handlers, services=self._services, loop=loop)
+
+
+def open_definition(
+    stored: JsonObject, handlers: Mapping[str, Handler] | None = None, services: Mapping[str, Any] | None = None
+) -> GraphDefinition:
+    """Return a stored definition, which is not checked again.
+
+    Raises:
+        UnsupportedError: it was written by a newer version.
+    """
+    if stored.get("kind") != KIND or stored.get("version") != VERSION:
+        raise UnsupportedError(
+            "the stored definition is of a form that this version does not know",
+            hint="go on with the version that started the run",
+        )
+    module = stored.get("handlers")
+    graph = Graph.of(cast(JsonObject, stored["graph"]))
+    return GraphDefinition(graph, handlers, services=services, module=None if module is None else str(module))
+
+
+def handlers_of(module: str | None, graph: Graph) -> Mapping[str, Handler]:
+    """Return the handlers of a module: its mapping `HANDLERS`, else its functions by the names that the graph uses.
+
+    Raises:
+        UnsupportedError: no module is named, or it cannot be imported here.
+        UsageError: its `HANDLERS` is no mapping.
+    """
+    if module is None:
+        raise UnsupportedError(
+            f"graph `{graph.name}` was run with handlers of a Python program, which this process does not have",
+            hint="go on where the program runs, or name a module with `--handlers`",
+        )
+    try:
+        found = import_module(module)
+    except ImportError as error:
+        message = f"the handlers of graph `{graph.name}` are in module `{module}`, which cannot be imported: {error}"
+        raise UnsupportedError(message, hint="run where the module is to be found") from None
+    listed = getattr(found, "HANDLERS", None)
+    if listed is None:
+        return {name: getattr(found, name) for name in handler_names(graph) if callable(getattr(found, name, None))}
+    if not isinstance(listed, Mapping):
+        raise UsageError(f"`HANDLERS` of module `{module}` is no mapping from names to functions")
+    return cast("Mapping[str, Handler]", listed)
+
+
+def handler_names(graph: Graph) -> list[str]:
+    """Return the names of all handlers that a graph uses, those of its subflows included."""
+    found: dict[str, None] = {}
+    seen: set[str] = set()
+    graphs = [graph]
+    while graphs:
+        one = graphs.pop()
+        if one.digest in seen:
+            continue
+        seen.add(one.digest)
+        for node in one.nodes.values():
+            inner = node.subflow if node.subflow is not None else node.map.subflow if node.map is not None else None
+            handler = node.handler if node.map is None else node.map.handler
+            found |= {} if handler is None else {handler: None}
+            graphs += [] if inner is None else [one.inner(inner)]
+    return list(found)
