@@ -11,6 +11,47 @@ import pytest
 
 PUBLIC = {
     "checkpointflow": ["__version__"],
+    "checkpointflow.viz": ["mermaid_to_html", "workflow_to_mermaid"],
+    "checkpointflow.graph": [
+        *(
+            f"EVENT_{name}"
+            for name in (
+                "CHECKPOINT",
+                "NODE_END",
+                "NODE_ERROR",
+                "NODE_RETRY",
+                "NODE_START",
+                "NODE_WARNING",
+                "STORE_SAVED",
+                "WF_CANCELLED",
+                "WF_END",
+                "WF_RESUMED",
+                "WF_START",
+                "WF_WAITING",
+            )
+        ),
+        "EnginePolicy",
+        "Event",
+        "EventCallback",
+        "GraphDefinition",
+        "GraphWorkflow",
+        "Handler",
+        "HandlerResult",
+        "InMemoryWorkflowStore",
+        "JsonFileWorkflowStore",
+        "NodeContext",
+        "RunMetadata",
+        "RunSnapshot",
+        "StepRecord",
+        "WorkflowContext",
+        "WorkflowEngine",
+        "WorkflowError",
+        "WorkflowResult",
+        "WorkflowState",
+        "WorkflowStore",
+        "graph_schema",
+        "problems_of",
+    ],  # fmt: skip
     "checkpointflow.testing": [
         "CaseResult",
         "CasesReport",

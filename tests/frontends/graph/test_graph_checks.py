@@ -122,7 +122,7 @@ def test_a_graph_that_is_very_deep_is_checked() -> None:
 
 
 def test_what_is_no_json_is_refused() -> None:
-    with pytest.raises(GraphError, match="has to be JSON: `definition.nodes` is of type `set`"):
+    with pytest.raises(GraphError, match=r"has to be JSON: `definition\.nodes` is of type `set`"):
         checked_definition({"workflow_name": "w", "nodes": {"a"}})
     circle: dict[str, Any] = {"workflow_name": "w"}
     circle["nodes"] = {"a": circle}
