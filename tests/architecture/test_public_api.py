@@ -13,23 +13,18 @@ PUBLIC = {
     "checkpointflow": ["__version__"],
     "checkpointflow.viz": ["mermaid_to_html", "workflow_to_mermaid"],
     "checkpointflow.graph": [
-        *(
-            f"EVENT_{name}"
-            for name in (
-                "CHECKPOINT",
-                "NODE_END",
-                "NODE_ERROR",
-                "NODE_RETRY",
-                "NODE_START",
-                "NODE_WARNING",
-                "STORE_SAVED",
-                "WF_CANCELLED",
-                "WF_END",
-                "WF_RESUMED",
-                "WF_START",
-                "WF_WAITING",
-            )
-        ),
+        "EVENT_CHECKPOINT",
+        "EVENT_NODE_END",
+        "EVENT_NODE_ERROR",
+        "EVENT_NODE_RETRY",
+        "EVENT_NODE_START",
+        "EVENT_NODE_WARNING",
+        "EVENT_STORE_SAVED",
+        "EVENT_WF_CANCELLED",
+        "EVENT_WF_END",
+        "EVENT_WF_RESUMED",
+        "EVENT_WF_START",
+        "EVENT_WF_WAITING",
         "EnginePolicy",
         "Event",
         "EventCallback",
@@ -51,7 +46,7 @@ PUBLIC = {
         "WorkflowStore",
         "graph_schema",
         "problems_of",
-    ],  # fmt: skip
+    ],
     "checkpointflow.testing": [
         "CaseResult",
         "CasesReport",
