@@ -1,1 +1,1 @@
-"""The door for Python programs: workflows run in memory or in stores, synchronously or in an application's loop."""
+"""The door for Python programs: definitions that run themselves, checkpoints, outcomes, and the client by names."""

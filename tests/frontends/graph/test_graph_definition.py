@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from checkpointflow.errors import UnsupportedError, UsageError
+from checkpointflow.errors import InputError, UnsupportedError, UsageError
+from checkpointflow.frontends.definition import Definition
 from checkpointflow.frontends.graph.definition import GraphDefinition, handler_names, open_definition
+from checkpointflow.frontends.inputs import checked_input
+from checkpointflow.frontends.opening import open_stored
 from frontends.graph.building import graph, node, ok
 
 GRAPH = graph(
@@ -27,6 +30,21 @@ def test_what_is_stored_opens_as_it_was() -> None:
     again = open_definition(one.stored, {"go": ok})
     assert (again.digest, again.workflow_hash, again.stored) == (one.digest, one.workflow_hash, one.stored)
     assert GraphDefinition.of(GRAPH, module="m").digest != one.digest
+
+
+def test_a_graph_is_a_definition_that_doors_start_and_open() -> None:
+    one: Definition = GraphDefinition.of(GRAPH, {"go": ok}, path="/g.json")
+    assert (one.path, one.labels, one.problems, one.secrets()) == ("/g.json", {}, [], [])
+    assert checked_input(one, None) == {}
+    with pytest.raises(InputError, match="does not fit workflow `w`"):
+        checked_input(one, [1])
+    assert [*one.meanings().ids()] == ["a", "m", "each", "s", "x"]
+    assert one.meanings().means("a") == [["first", {}]]
+    assert one.step("a#2") is not None
+    assert one.step("m[0]/each") is not None
+    assert one.step("other") is None
+    opened = open_stored(one.stored, path="/g.json")
+    assert (opened.digest, opened.path) == (one.digest, "/g.json")
 
 
 def test_a_newer_form_is_refused() -> None:

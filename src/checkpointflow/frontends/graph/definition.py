@@ -7,11 +7,13 @@ from importlib import import_module
 from typing import Any, cast
 
 from checkpointflow.errors import UnsupportedError, UsageError
+from checkpointflow.frontends.definition import Meanings, StepTraits
 from checkpointflow.frontends.graph.checks import checked_definition
 from checkpointflow.frontends.graph.grammar import Graph
 from checkpointflow.frontends.graph.handlers import Handler
 from checkpointflow.frontends.graph.workflow import GraphWorkflow
 from checkpointflow.kernel.run import Loop
+from checkpointflow.kernel.scope import last_name
 from checkpointflow.values import JsonObject, JsonValue, copied, fingerprint
 
 KIND = "graph"
@@ -21,11 +23,9 @@ VERSION = 1
 class GraphDefinition:
     """A checked graph with its handlers, which may also be those of a module, imported when they are needed.
 
-    `stored` is what a run keeps of it, `digest` the hash of that; `workflow_hash` is that of the graph alone.
+    It is a Definition. `stored` is what a run keeps of it, `digest` the hash of that; `workflow_hash` is that of the
+    graph alone. `path` is the file that it was read from.
     """
-
-    version: str | None = None
-    inputs: JsonValue = {"type": ["object", "null"]}  # noqa: RUF012 - nobody changes it
 
     def __init__(
         self,
@@ -34,12 +34,17 @@ class GraphDefinition:
         *,
         services: Mapping[str, Any] | None = None,
         module: str | None = None,
+        path: str | None = None,
     ) -> None:
         self.graph = graph
-        self.id = graph.name
-        self.name = graph.name
+        self.id: str = graph.name
+        self.name: str | None = graph.name
         version = graph.definition.get("version")
-        self.version = version if isinstance(version, str) else None
+        self.version: str | None = version if isinstance(version, str) else None
+        self.path: str | None = path
+        self.inputs: JsonValue = {"type": "object"}
+        self.labels: Mapping[str, JsonValue] = {}
+        self.problems: list[JsonObject] = []
         self._handlers = handlers
         self._services = services
         self._module = module
@@ -59,18 +64,36 @@ class GraphDefinition:
         *,
         services: Mapping[str, Any] | None = None,
         module: str | None = None,
+        path: str | None = None,
     ) -> GraphDefinition:
         """Return the definition of a dict, of which a copy is kept.
 
         Raises:
             GraphError: it cannot be used.
         """
-        return cls(Graph.of(checked_definition(definition)), handlers, services=services, module=module)
+        return cls(Graph.of(checked_definition(definition)), handlers, services=services, module=module, path=path)
 
     @property
     def workflow_hash(self) -> str:
         """The SHA-256 of the graph."""
         return self.graph.digest
+
+    def normal_input(self, run_input: JsonValue) -> JsonValue:
+        """Return the input; none is an empty object."""
+        return {} if run_input is None else run_input
+
+    def secrets(self) -> list[tuple[str, JsonObject]]:
+        """Return nothing: what handlers need is their own affair."""
+        return []
+
+    def step(self, key: str) -> StepTraits | None:
+        """Return what it says of a call: it may be made again, and gives a result of the graph's own form."""
+        is_known = last_name(key) in self.meanings()
+        return StepTraits(effect="idempotent", output_schema=None) if is_known else None
+
+    def meanings(self) -> Meanings:
+        """Return what its nodes mean."""
+        return GraphMeanings(self.graph)
 
     def workflow(self, *, loop: Loop | None = None) -> GraphWorkflow:
         """Return the code that decides a run of it.
@@ -82,8 +105,37 @@ class GraphDefinition:
         return GraphWorkflow(self.graph, handlers, services=self._services, loop=loop)
 
 
+class GraphMeanings:
+    """What the nodes of a graph, and of the graphs inside it, are asked to do: handler and config."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._by_name: dict[str, list[JsonValue]] = {}
+        for one in graphs_in(graph):
+            for node in one.nodes.values():
+                handler = node.handler if node.map is None else node.map.handler
+                self._by_name.setdefault(node.name, []).append([handler, node.config])
+                if node.map is not None and handler is not None:  # its items stand under the name of the handler
+                    self._by_name.setdefault(handler, []).append([handler, node.config])
+
+    def ids(self) -> list[str]:
+        """Return the names of all nodes, and of the handlers of items."""
+        return list(self._by_name)
+
+    def __contains__(self, step_id: object) -> bool:
+        """Tell whether there is such a node."""
+        return step_id in self._by_name
+
+    def means(self, step_id: str) -> JsonValue:
+        """Return what all nodes of a name are asked to do; None if there is none."""
+        return self._by_name.get(step_id)
+
+
 def open_definition(
-    stored: JsonObject, handlers: Mapping[str, Handler] | None = None, services: Mapping[str, Any] | None = None
+    stored: JsonObject,
+    handlers: Mapping[str, Handler] | None = None,
+    services: Mapping[str, Any] | None = None,
+    *,
+    path: str | None = None,
 ) -> GraphDefinition:
     """Return a stored definition, which is not checked again.
 
@@ -97,7 +149,8 @@ def open_definition(
         )
     module = stored.get("handlers")
     graph = Graph.of(cast(JsonObject, stored["graph"]))
-    return GraphDefinition(graph, handlers, services=services, module=None if module is None else str(module))
+    named = None if module is None else str(module)
+    return GraphDefinition(graph, handlers, services=services, module=named, path=path)
 
 
 def handlers_of(module: str | None, graph: Graph) -> Mapping[str, Handler]:
@@ -127,17 +180,21 @@ def handlers_of(module: str | None, graph: Graph) -> Mapping[str, Handler]:
 
 def handler_names(graph: Graph) -> list[str]:
     """Return the names of all handlers that a graph uses, those of its subflows included."""
-    found: dict[str, None] = {}
-    seen: set[str] = set()
-    graphs = [graph]
-    while graphs:
-        one = graphs.pop()
-        if one.digest in seen:
+    nodes = [node for one in graphs_in(graph) for node in one.nodes.values()]
+    named = [node.handler if node.map is None else node.map.handler for node in nodes]
+    return list(dict.fromkeys(name for name in named if name is not None))
+
+
+def graphs_in(graph: Graph) -> list[Graph]:
+    """Return a graph and all that stand in its nodes, each once."""
+    found: dict[str, Graph] = {}
+    waiting = [graph]
+    while waiting:
+        one = waiting.pop()
+        if one.digest in found:
             continue
-        seen.add(one.digest)
+        found[one.digest] = one
         for node in one.nodes.values():
-            inner = node.subflow if node.subflow is not None else node.map.subflow if node.map is not None else None
-            handler = node.handler if node.map is None else node.map.handler
-            found |= {} if handler is None else {handler: None}
-            graphs += [] if inner is None else [one.inner(inner)]
-    return list(found)
+            inner = node.subflow if node.map is None else node.map.subflow
+            waiting += [] if inner is None else [one.inner(inner)]
+    return list(found.values())
