@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn, cast
+from typing import Any, cast
 
 from checkpointflow.clock import SystemClock
 from checkpointflow.errors import RunSettledError, UnsupportedError
@@ -360,8 +360,4 @@ def _gate(state: RunState, node: str | None) -> WaitId:
 
 
 def _refuse(_call: StepCall, context: StepContext, _stop: Stop) -> StepResult:
-    _unknown(context.key)
-
-
-def _unknown(key: str) -> NoReturn:
-    raise UnsupportedError(f"step `{key}` is none of a graph's, so this engine cannot perform it")
+    raise UnsupportedError(f"step `{context.key}` is none of a graph's, so this engine cannot perform it")

@@ -19,7 +19,7 @@ from checkpointflow.python import graph_events as kinds
 from checkpointflow.python.graph_events import Event, EventCallback
 from checkpointflow.python.graph_snapshots import Recorded, RunSnapshot, StepRecord, View
 from checkpointflow.python.graph_stores import WorkflowStore
-from checkpointflow.values import JsonObject
+from checkpointflow.values import JsonObject, load
 
 
 class Recorder:
@@ -258,8 +258,6 @@ def view_of(walk: Walk, times: Mapping[str, tuple[datetime, datetime | None]]) -
 
 def times_of(entries: Sequence[e.Encoded] | Recorded) -> dict[str, tuple[datetime, datetime | None]]:
     """Return when each step began and ended."""
-    from checkpointflow.values import load
-
     times: dict[str, tuple[datetime, datetime | None]] = {}
     for one in entries:
         if one.name in ("step_started", "step_completed", "step_failed"):

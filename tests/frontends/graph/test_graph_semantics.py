@@ -676,12 +676,8 @@ def test_items_of_a_map_may_ask_and_may_be_graphs() -> None:
     assert result.state.node["m"] == {"results": [{"a": 2}, {"a": 1}]}
     inner = graph({"x": node("keep")})
     graphs = graph({"m": node(map={"items": "input.todo", "subflow": {"graph": inner}})})
-    kept = run(
-        graphs,
-        {"keep": lambda ctx: go("ok" if False else "", workflow_updates=ctx.state.input)}
-        | {"keep": lambda ctx: HandlerResult(workflow_updates=ctx.state.input)},
-        {"todo": [5]},
-    )
+    handlers = {"keep": lambda ctx: HandlerResult(workflow_updates=ctx.state.input)}
+    kept = run(graphs, handlers, {"todo": [5]})
     assert kept.state.node["m"] == {"results": [{"item": 5, "index": 0}]}
 
 
