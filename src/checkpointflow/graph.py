@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     )
     from checkpointflow.python.graph_snapshots import RunMetadata, RunSnapshot, StepRecord
     from checkpointflow.python.graph_stores import InMemoryWorkflowStore, JsonFileWorkflowStore, WorkflowStore
+    from checkpointflow.python.graphs import Graph
 
 _HANDLERS = "checkpointflow.frontends.graph.handlers"
 _EVENTS = "checkpointflow.python.graph_events"
@@ -57,6 +58,7 @@ _HOMES = {
     "EnginePolicy": "checkpointflow.frontends.graph.grammar",
     "Event": _EVENTS,
     "EventCallback": _EVENTS,
+    "Graph": "checkpointflow.python.graphs",
     "GraphDefinition": "checkpointflow.frontends.graph.definition",
     "GraphWorkflow": "checkpointflow.frontends.graph.workflow",
     "Handler": _HANDLERS,
@@ -93,6 +95,7 @@ __all__ = [
     "EnginePolicy",
     "Event",
     "EventCallback",
+    "Graph",
     "GraphDefinition",
     "GraphWorkflow",
     "Handler",

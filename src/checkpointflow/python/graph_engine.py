@@ -314,10 +314,7 @@ class _Drive:
             observer=self.recorder.committed,
             interrupt=self._interrupt,
         )
-        try:
-            return drive(self.workflow, hold, world)
-        finally:
-            self.workflow.close()
+        return drive(self.workflow, hold, world)
 
     def cancel(self) -> None:
         self._store.deliver(self._message("cancel"))

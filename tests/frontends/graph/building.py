@@ -104,11 +104,8 @@ class World:
         workflow = GraphWorkflow(self.graph, self.handlers)
         executor = ThreadExecutor(lambda *_: None, lambda *_: None)  # type: ignore[arg-type,return-value]
         world = Surroundings(store=self.store, executor=executor, clock=self.clock, fits=lambda *_: True)
-        try:
-            return drive(workflow, hold, world).status
-        finally:
-            workflow.close()
-            self.workflow = workflow
+        self.workflow = workflow
+        return drive(workflow, hold, world).status
 
     def answer(self, payload: Any, *, wait_id: str | None = None) -> None:
         chosen = wait_id or next(wait.wait_id for wait in self.store.waits(RUN))

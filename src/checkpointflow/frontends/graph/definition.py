@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib import import_module
-from typing import Any, cast
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
 from checkpointflow.errors import UnsupportedError, UsageError
+from checkpointflow.frontends.code import found_again, imported, name_of
 from checkpointflow.frontends.definition import Meanings, StepTraits
 from checkpointflow.frontends.graph.checks import checked_definition
 from checkpointflow.frontends.graph.grammar import Graph
@@ -16,6 +17,9 @@ from checkpointflow.kernel.run import Loop
 from checkpointflow.kernel.scope import last_name
 from checkpointflow.values import JsonObject, JsonValue, copied, fingerprint
 
+if TYPE_CHECKING:
+    from checkpointflow.pictures.picture import Picture
+
 KIND = "graph"
 VERSION = 1
 
@@ -23,8 +27,8 @@ VERSION = 1
 class GraphDefinition:
     """A checked graph with its handlers, which may also be those of a module, imported when they are needed.
 
-    It is a Definition. `stored` is what a run keeps of it, `digest` the hash of that; `workflow_hash` is that of the
-    graph alone. `path` is the file that it was read from.
+    It is a Definition. `stored` is what a run keeps of it; `workflow_hash` is the hash of the graph alone, `digest`
+    that of the graph and the module's name. `path` is the file that it was read from, `code_path` that of the module.
     """
 
     def __init__(
@@ -34,6 +38,7 @@ class GraphDefinition:
         *,
         services: Mapping[str, Any] | None = None,
         module: str | None = None,
+        code_path: str | None = None,
         path: str | None = None,
     ) -> None:
         self.graph = graph
@@ -53,17 +58,18 @@ class GraphDefinition:
             "version": VERSION,
             "graph": copied(graph.definition),
             "handlers": module,
+            "code_path": code_path,
         }
-        self.digest = fingerprint(self.stored)
+        self.digest = fingerprint([KIND, graph.definition, module])
 
-    @classmethod
+    @staticmethod
     def of(
-        cls,
         definition: object,
         handlers: Mapping[str, Handler] | None = None,
         *,
         services: Mapping[str, Any] | None = None,
         module: str | None = None,
+        code_path: str | None = None,
         path: str | None = None,
     ) -> GraphDefinition:
         """Return the definition of a dict, of which a copy is kept.
@@ -71,7 +77,8 @@ class GraphDefinition:
         Raises:
             GraphError: it cannot be used.
         """
-        return cls(Graph.of(checked_definition(definition)), handlers, services=services, module=module, path=path)
+        graph = Graph.of(checked_definition(definition))
+        return GraphDefinition(graph, handlers, services=services, module=module, code_path=code_path, path=path)
 
     @property
     def workflow_hash(self) -> str:
@@ -95,13 +102,26 @@ class GraphDefinition:
         """Return what its nodes mean."""
         return GraphMeanings(self.graph)
 
+    def picture(self) -> Picture:
+        """Return the graph as a picture."""
+        from checkpointflow.frontends.graph.picture import picture_of
+
+        return picture_of(self.graph)
+
+    def sources(self) -> list[str]:
+        """Return the file that it was read from, if it was."""
+        return [] if self.path is None else [self.path]
+
     def workflow(self, *, loop: Loop | None = None) -> GraphWorkflow:
-        """Return the code that decides a run of it.
+        """Return the code that decides a run of it; async handlers are awaited on the loop, else on that of the caller.
 
         Raises:
             UnsupportedError: it names no handlers, or their module cannot be imported here.
         """
-        handlers = self._handlers if self._handlers is not None else handlers_of(self._module, self.graph)
+        handlers = self._handlers
+        if handlers is None:
+            path = self.stored["code_path"]
+            handlers = handlers_of(self._module, self.graph, path=None if path is None else str(path))
         return GraphWorkflow(self.graph, handlers, services=self._services, loop=loop)
 
 
@@ -150,10 +170,29 @@ def open_definition(
     module = stored.get("handlers")
     graph = Graph.of(cast(JsonObject, stored["graph"]))
     named = None if module is None else str(module)
-    return GraphDefinition(graph, handlers, services=services, module=named, path=path)
+    code_path = stored.get("code_path")
+    code_path = None if code_path is None else str(code_path)
+    return GraphDefinition(graph, handlers, services=services, module=named, code_path=code_path, path=path)
 
 
-def handlers_of(module: str | None, graph: Graph) -> Mapping[str, Handler]:
+def load_graph(
+    definition: object, *, path: str | None, handlers: str | None, services: Mapping[str, Any] | None = None, cwd: str
+) -> GraphDefinition:
+    """Return the graph of a dict that was read from a file; `handlers` names a module, or a file of one.
+
+    Raises:
+        GraphError: it cannot be used.
+        FileMissingError, DocumentError: the module is not there, or cannot be imported.
+    """
+    if handlers is None:
+        return GraphDefinition.of(definition, services=services, path=path)
+    module = imported(handlers, cwd=cwd)
+    file = getattr(module, "__file__", None)
+    code_path = None if file is None else str(Path(file).resolve())
+    return GraphDefinition.of(definition, services=services, module=name_of(module), code_path=code_path, path=path)
+
+
+def handlers_of(module: str | None, graph: Graph, *, path: str | None = None) -> Mapping[str, Handler]:
     """Return the handlers of a module: its mapping `HANDLERS`, else its functions by the names that the graph uses.
 
     Raises:
@@ -166,8 +205,8 @@ def handlers_of(module: str | None, graph: Graph) -> Mapping[str, Handler]:
             hint="go on where the program runs, or name a module with `--handlers`",
         )
     try:
-        found = import_module(module)
-    except ImportError as error:
+        found = found_again(module, path)
+    except Exception as error:
         message = f"the handlers of graph `{graph.name}` are in module `{module}`, which cannot be imported: {error}"
         raise UnsupportedError(message, hint="run where the module is to be found") from None
     listed = getattr(found, "HANDLERS", None)

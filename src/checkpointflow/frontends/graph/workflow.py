@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from checkpointflow.errors import InputError
 from checkpointflow.frontends.graph.calling import Call, Emitted, Shop
@@ -13,40 +13,26 @@ from checkpointflow.frontends.graph.walk import Walk
 from checkpointflow.kernel.run import Loop, Run
 from checkpointflow.values import JsonObject
 
-if TYPE_CHECKING:
-    from checkpointflow.frontends.functions.loops import OwnLoop
-
 
 def _nobody(_key: str, _call: Call, _kind: str, _data: JsonObject) -> None:
     """Nobody looks on."""
 
 
-class _LazyLoop:
-    """A loop that is made when the first handler has to be awaited."""
-
-    def __init__(self) -> None:
-        self._made: OwnLoop | None = None
+class _LoopOfCaller:
+    """The loop that was chosen where the graph is driven, else the one that this process makes for the purpose."""
 
     def run(
         self, work: Callable[[], Awaitable[object]], ended: Callable[[object, BaseException | None], None]
     ) -> Callable[[], None]:
-        if self._made is None:
-            from checkpointflow.frontends.functions.loops import OwnLoop
+        from checkpointflow.frontends.functions.loops import here
 
-            self._made = OwnLoop()
-        return self._made.run(work, ended)
-
-    def close(self) -> None:
-        made, self._made = self._made, None
-        if made is not None:
-            made.close()
+        return here().run(work, ended)
 
 
 class GraphWorkflow:
     """A graph with its handlers; `walk` is the walk of the present drive, for those who look on.
 
-    `loop` is where async handlers are awaited; without one a loop of its own is made for the first of them, which
-    `close` ends.
+    `loop` is where async handlers are awaited; without one it is that of the caller.
     """
 
     def __init__(
@@ -60,13 +46,12 @@ class GraphWorkflow:
     ) -> None:
         self.graph = graph
         self.walk: Walk | None = None
-        self._own_loop = _LazyLoop()
         self.shop = Shop(
             handlers=dict(handlers),
             services={} if services is None else services,
             digest=graph.digest,
             emitted=emitted,
-            loop=self._own_loop if loop is None else loop,
+            loop=loop or _LoopOfCaller(),
         )
 
     async def drive(self, run: Run) -> JsonObject:
@@ -81,7 +66,3 @@ class GraphWorkflow:
         result |= {"trace": [*walk.trace], "tags": [*walk.tags]}
         recovered = {} if walk.recovered is None else {"recovered_error": walk.recovered.to_dict()}
         return {"result": result, **recovered}
-
-    def close(self) -> None:
-        """End the loop that was made for async handlers, if one was."""
-        self._own_loop.close()
