@@ -95,6 +95,15 @@ class YamlError(DocumentError):
     code = "ERR_YAML_PARSE"
 
 
+class GraphError(DocumentError, ValueError):
+    """A graph's definition has problems; `problems` lists them with their JSON paths.
+
+    Mend what `problems` names; `cpf schema graph` prints what a definition may say.
+    """
+
+    code = "ERR_VALIDATION_GRAPH"
+
+
 class DuplicateStepError(DocumentError):
     """Two steps of one list, or of lists that see each other, share an id.
 
@@ -148,6 +157,15 @@ class SecretMissingError(ValidationError):
     """
 
     code = "ERR_SECRET_MISSING"
+
+
+class BundleError(ValidationError):
+    """A run bundle cannot be taken: it was changed, cut, is none, or is of a newer version; nothing was written.
+
+    Get it again from where it was written; `cpf verify FILE` says what a bundle is.
+    """
+
+    code = "ERR_BUNDLE"
 
 
 class ExpressionError(ValidationError):

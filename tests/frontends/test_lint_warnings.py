@@ -92,7 +92,7 @@ def test_an_undeclared_input_is_an_error_where_the_schema_takes_no_others() -> N
     "steps",
     [
         ["{id: a, kind: set, values: {}}", "{id: b, kind: set, values: {}, next: a, if: inputs.n == 1}"],
-        ["{id: a, kind: set, values: {}}", "{id: b, kind: switch, cases: [{when: inputs.n == 1, next: a}]}"],
+        ["{id: a, kind: set, values: {}}", "{id: b, kind: switch, cases: [{when: true, next: a}], default: end}"],
         ["{id: a, kind: cli, command: ls, on_error: {next: end}, next: a}"],
         ["{id: a, kind: await_event, audience: user, event_name: e, input_schema: {}, timeout_seconds: 9,"
          " on_timeout: {next: end}, next: a}"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
@@ -92,6 +93,24 @@ class Answering:
             details={"waits": [one.wait_id for one in fitting]},
             run_id=run_id,
         )
+
+    def matched(self, run_id: RunId, responses: Mapping[str, JsonValue]) -> list[tuple[OpenWait, JsonValue]]:
+        """Return the open waits that responses by wait id, key or event name are for, each checked to fit.
+
+        Raises:
+            RunNotWaitingError, EventMismatchError: a name fits nothing that is open.
+            UsageError: a name fits several, or two responses are for one wait.
+            EventPayloadError: a payload does not fit.
+        """
+        found: dict[str, tuple[OpenWait, JsonValue]] = {}
+        for name, payload in responses.items():
+            by_place = self.fitting(run_id, None, name)
+            wait = by_place[0] if len(by_place) == 1 else self.wait_to_answer(run_id, name, None)
+            if wait.key in found:
+                raise UsageError(f"two responses are for `{wait.key}`; give one", run_id=run_id)
+            self._check_payload(wait, payload)
+            found[wait.key] = (wait, payload)
+        return list(found.values())
 
     def accept(self, wait: OpenWait, payload: JsonValue, event_id: str | None) -> Delivery:
         """Have an answer accepted; the outcome is `accepted`, `duplicate` or `late`.

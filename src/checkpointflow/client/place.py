@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from checkpointflow.clock import Clock
+from checkpointflow.clock import Clock, SystemClock
 from checkpointflow.config import Settings
 from checkpointflow.kernel.ids import HolderId, RunId
 from checkpointflow.kernel.store import HolderInfo, RunHead, Store
+from checkpointflow.stores import open_store
 
 if TYPE_CHECKING:
     from checkpointflow.frontends.definition import Definition
@@ -69,3 +70,14 @@ class Place:
                 is_left = holder is not None and holder.holder == self._holder and run_id not in self.driven
                 return head, None if is_left else holder
             head = again
+
+
+def place_of(settings: Settings, *, clock: Clock | None = None) -> Place:
+    """Return the place of a process in its state folder, whose store is opened.
+
+    Raises:
+        PersistenceError: the store cannot be opened.
+    """
+    clock = clock or SystemClock()
+    store = open_store(settings.home, clock=clock, durability=settings.durability)
+    return Place(settings=settings, store=store, clock=clock)

@@ -10,15 +10,13 @@ from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from checkpointflow import clock as clocks
-from checkpointflow.client.place import FOLLOW_SECONDS, Place
-from checkpointflow.clock import Clock, SystemClock
+from checkpointflow.client.place import FOLLOW_SECONDS, Place, place_of
+from checkpointflow.clock import Clock
 from checkpointflow.config import Settings
 from checkpointflow.errors import CheckpointflowError, RunNotFoundError, UsageError
 from checkpointflow.kernel import entries as e
 from checkpointflow.kernel.ids import RunId, StepKey
-from checkpointflow.kernel.store import OpenWait, RunHead, StoredStatus
-from checkpointflow.stores import open_store
-from checkpointflow.values import JsonObject
+from checkpointflow.kernel.store import DriverInfo, OpenWait, RunHead, StoredStatus
 from checkpointflow.views import (
     STATUSES,
     Inspection,
@@ -35,7 +33,7 @@ from checkpointflow.views import (
 )
 
 if TYPE_CHECKING:
-    from checkpointflow.frontends.definition import StepTraits
+    from checkpointflow.frontends.definition import Definition, StepTraits
 
 R = TypeVar("R", bound="Reader")
 _SHORTEST_FRAGMENT = 4
@@ -44,15 +42,14 @@ _SHORTEST_FRAGMENT = 4
 class Reader:
     """The runs in the store of one state folder, as they stand; a context manager.
 
-    Every method may raise PersistenceError.
+    With a `place` it works there, beside whoever else does, and closing it closes that place for all. Every method may
+    raise PersistenceError.
     """
 
-    def __init__(self, settings: Settings, *, clock: Clock | None = None) -> None:
-        clock = clock or SystemClock()
-        store = open_store(settings.home, clock=clock, durability=settings.durability)
-        self._place = Place(settings=settings, store=store, clock=clock)
-        self._store = store
-        self._clock = clock
+    def __init__(self, settings: Settings, *, clock: Clock | None = None, place: Place | None = None) -> None:
+        self._place = place or place_of(settings, clock=clock)
+        self._store = self._place.store
+        self._clock = self._place.clock
 
     def __enter__(self: R) -> R:
         """Return the reader itself."""
@@ -111,9 +108,13 @@ class Reader:
         view = self._view(RunId(run_id))
         return inspection(view, self._store.entries(RunId(run_id)), _Files(self._place.runs_dir, RunId(run_id)))
 
-    def definition(self, run_id: str) -> JsonObject:
-        """Return the definition that a run was started with, as it is stored."""
-        return self._store.definition(self._store.head(RunId(run_id)).definition)
+    def definition(self, run_id: str) -> Definition:
+        """Return the definition that a run goes by.
+
+        Raises:
+            UnsupportedError: it cannot be opened here.
+        """
+        return self._place.definition(self._store.head(RunId(run_id)))
 
     def runs(
         self,
@@ -173,6 +174,14 @@ class Reader:
         stands = {run_id: self._place.stand(run_id) for run_id in dict.fromkeys(one.run_id for one in waits)}
         idle = {run_id: head for run_id, (head, holder) in stands.items() if holder is None or not holder.alive}
         return [wait_view(one, idle[one.run_id], now) for one in waits if one.run_id in idle and not one.answered]
+
+    def timed(self) -> set[str]:
+        """Return the runs that a time brings on: they sleep, or a question of theirs has a deadline."""
+        return {wait.run_id for wait in self._store.waits() if wait.due_at is not None}
+
+    def drivers(self) -> list[DriverInfo]:
+        """Return who drives whatever is due: the workers that live, and the last tick of each pool."""
+        return self._store.drivers()
 
     def watch(self, run_id: str) -> Iterator[RunView]:
         """Yield a run as it stands, a few times a second while somebody drives it, and once after that."""

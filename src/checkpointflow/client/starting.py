@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from checkpointflow.client.place import Place
 from checkpointflow.errors import (
@@ -46,8 +46,11 @@ class Starter:
         is_held: bool,
     ) -> tuple[RunId, Hold | None]:
         """Begin a run, and return its hold if it is new and held; or attach to the run that has the id."""
-        checked = self._checked_input(definition, run_input)
+        from checkpointflow.frontends.inputs import checked_input
+
+        checked = checked_input(definition, run_input)
         digest = definition.digest
+        self.place.known[digest] = definition
         if run_id is not None and self._is_attached(_chosen_id(run_id), digest, checked):
             return _chosen_id(run_id), None
         self._refuse_missing_secrets(definition)
@@ -67,8 +70,9 @@ class Starter:
     def plan(self, loaded: Loaded, run_input: JsonValue) -> JsonObject:
         """Return what a run would do, which waits it may open, and what is missing here; performs nothing."""
         from checkpointflow.frontends.document.plan import plan
+        from checkpointflow.frontends.inputs import checked_input
 
-        checked = self._checked_input(loaded, run_input)
+        checked = checked_input(loaded, run_input)
         missing = self._missing_secrets(loaded)
         return plan(loaded.document, checked, path=self.place.settings.environment.get("PATH"), missing_secrets=missing)
 
@@ -94,7 +98,9 @@ class Starter:
             InputError: the input does not fit it, or lacks what it would have filled in.
             SecretMissingError: it needs a secret that is missing here.
         """
-        if self._checked_input(definition, run_input) != run_input:
+        from checkpointflow.frontends.inputs import checked_input
+
+        if checked_input(definition, run_input) != run_input:
             raise InputError(
                 f"workflow `{definition.id}` now has defaults for inputs that this run was started without, and a run "
                 "keeps its input; write `default(inputs.NAME, …)` in the steps instead"
@@ -133,17 +139,6 @@ class Starter:
             cwd=self.place.settings.cwd,
             host=self.place.settings.host,
         )
-
-    def _checked_input(self, definition: Definition, run_input: JsonValue) -> JsonValue:
-        from checkpointflow.schemas import check, told, with_defaults
-
-        schema = cast("JsonObject | bool", definition.inputs)
-        value = with_defaults(run_input, schema)
-        problems = check(value, schema)
-        if problems:
-            shown, details = told(problems)
-            raise InputError(f"the input does not fit workflow `{definition.id}`: {shown}", details=details)
-        return value
 
     def _missing_secrets(self, definition: Definition) -> list[JsonObject]:
         secrets = definition.secrets()

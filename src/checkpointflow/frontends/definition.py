@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from checkpointflow.kernel.run import Workflow
 from checkpointflow.values import JsonObject, JsonValue
+
+if TYPE_CHECKING:
+    from checkpointflow.pictures.picture import Picture
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,12 +70,19 @@ class Definition(Protocol):
         """The labels of its runs."""
 
     @property
+    def problems(self) -> list[JsonObject]:
+        """What its text is warned of, if it was just read."""
+
+    @property
     def stored(self) -> JsonObject:
         """The definition as it is stored with a run; `kind` tells the front-end."""
 
     @property
     def digest(self) -> str:
         """The hash of what it means."""
+
+    def normal_input(self, run_input: JsonValue) -> JsonValue:
+        """Return an input in the form that `inputs` describes, where it may be given in another."""
 
     def workflow(self) -> Workflow:
         """Return the code that decides a run."""
@@ -88,6 +98,16 @@ class Definition(Protocol):
 
     def events(self) -> Sequence[str] | None:
         """Return the names of all events that a run of it can ever wait for; None if that is not known."""
+
+    def picture(self) -> Picture:
+        """Return it as a picture.
+
+        Raises:
+            UnsupportedError: only running it shows its way.
+        """
+
+    def sources(self) -> list[str]:
+        """Return the files that it is written in."""
 
 
 class Unwritten:

@@ -18,6 +18,14 @@ def open_stored(stored: JsonObject, *, path: str | None) -> Definition:
         from checkpointflow.frontends.document.definition import Loaded, open_definition
 
         return Loaded(document=open_definition(stored, path=path), problems=[], stored=stored)
+    if kind == "function":
+        from checkpointflow.frontends.functions.loading import open_function
+
+        return open_function(stored, path=path)
+    if kind == "graph":
+        from checkpointflow.frontends.graph.definition import open_definition as open_graph
+
+        return open_graph(stored, path=path)
     raise UnsupportedError(
         "the stored definition is of a form that this version does not know",
         hint="go on with the version that started the run",
