@@ -117,6 +117,9 @@ class FunctionDefinition:
         """Return nothing: only the code knows its steps."""
         return None
 
+    def events(self) -> None:
+        """Return None: only running it shows what it waits for."""
+
     def meanings(self) -> Meanings:
         """Return that only the code knows what its steps mean."""
         return Unwritten()

@@ -98,6 +98,9 @@ class GraphDefinition:
         is_known = last_name(key) in self.meanings()
         return StepTraits(effect="idempotent", output_schema=None) if is_known else None
 
+    def events(self) -> None:
+        """Return None: only running it shows what it waits for."""
+
     def meanings(self) -> Meanings:
         """Return what its nodes mean."""
         return GraphMeanings(self.graph)
@@ -144,6 +147,10 @@ class GraphMeanings:
     def __contains__(self, step_id: object) -> bool:
         """Tell whether there is such a node."""
         return step_id in self._by_name
+
+    def asks(self, _step_id: str) -> JsonValue:
+        """Return the same for every wait: only running it shows what is asked."""
+        return None
 
     def means(self, step_id: str) -> JsonValue:
         """Return what all nodes of a name are asked to do; None if there is none."""
