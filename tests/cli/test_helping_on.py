@@ -66,9 +66,19 @@ def test_a_step_in_doubt_that_must_take_effect_once_is_told_as_that_and_done_sho
     assert cpf.here("waits").envelope["waits"][0]["decide"] == wait["decide"]
     refused = cpf.here("decide", "--run-id", "pay-1", "pay", "done").envelope
     assert "`--output`" in refused["error"]["message"]
-    assert refused["next_actions"][0]["argv"] == wait["decide"]["done"]["argv"]
+    assert refused["next_actions"][1]["argv"] == wait["decide"]["done"]["argv"]
     assert cpf.here(*wait["decide"]["done"]["argv"][1:]).exit_code == 10
     assert cpf.here(*wait["decide"]["done"]["argv"][1:-1], '{"receipt": 7}').exit_code == 0
+
+
+def test_of_a_step_in_doubt_the_first_thing_to_do_is_to_look(cpf: Program) -> None:
+    cpf.write("pay.yaml", PAY.replace("id: pay", "id: -pay"))
+    envelope = cpf.here("run", "-f", "pay.yaml", "--run-id", "pay-1").envelope
+    first, *ways = argvs(envelope)
+    assert first == ["cpf", "inspect", "--run-id", "pay-1", "--exit-zero"]
+    assert [way[1] for way in ways] == ["decide", "decide", "decide", "inspect"]
+    assert ways[0][-3:] == ["--", "-pay", "done"]
+    assert cpf.here(*ways[2][1:]).exit_code == 30
 
 
 def test_of_contradicting_decisions_one_is_accepted_and_the_others_are_told_who_decided_what(cpf: Program) -> None:

@@ -15,7 +15,8 @@ from checkpointflow.kernel import entries as e
 from checkpointflow.kernel.ids import RunId, StepKey
 from checkpointflow.kernel.rehearsal import rehearse
 from checkpointflow.kernel.revising import Revised, Revision, append, forked, revised
-from checkpointflow.kernel.rewinding import first_positions, keys_named
+from checkpointflow.kernel.rewinding import first_positions, keys_named, rewinding
+from checkpointflow.kernel.scope import rerun_option
 from checkpointflow.kernel.state import RunState, fold
 from checkpointflow.kernel.store import Hold, RunHead
 from checkpointflow.values import JsonObject, JsonValue
@@ -94,7 +95,8 @@ class Reviser:
         if reopened := reopened_of(kept, rehearsal, *meanings):
             kept = forked(entries, key, started, reopened)
             rehearsal = rehearse(after.workflow(), run_id, kept, place.clock)
-        _refuse_changed(changed_of(rehearsal, *meanings))
+        changed = changed_of(rehearsal, *meanings)
+        _refuse_changed(changed, [], hint=f"--at={changed[0].step_key}" if changed else "")
         new, hold = self.starter.create(new_id, kept, (after.digest, after.stored))
         self._copy_outputs(run_id, new, kept)
         return new, hold
@@ -125,7 +127,7 @@ class Reviser:
             found = revised(run_id, entries, replace(revision, reopen=reopened))
             rehearsal = rehearse(after.workflow(), run_id, [*entries, *found.added], place.clock)
         changes = changes_of(state, found, rehearsal, *meanings, reopened)
-        _refuse_changed(changes.changed)
+        _refuse_changed(changes.changed, _first_of(changes.changed, entries, state))
         return _Proposal(run_id=run_id, definition=(after.digest, after.stored), revised=found, changes=changes)
 
     def _definitions(
@@ -202,15 +204,26 @@ def _named(state: RunState, step: str) -> StepKey:
     raise UsageError(f"the run has not come to a step `{step[:80]}`; `cpf inspect` shows its steps by their keys")
 
 
-def _refuse_changed(changed: Sequence[Changed]) -> None:
+def _first_of(changed: Sequence[Changed], entries: Sequence[e.AnyEntry], state: RunState) -> list[StepKey]:
+    """Return those of the changed steps that do not come after another of them, and so run again with it."""
+    first: list[StepKey] = []
+    for one in changed:
+        key = StepKey(one.step_key)
+        if key not in rewinding(entries, state, first).voided:
+            first.append(key)
+    return first
+
+
+def _refuse_changed(changed: Sequence[Changed], first: Sequence[StepKey], *, hint: str = "") -> None:
     if not changed:
         return
     shown = ", ".join(f"`{one.step_key}`" for one in changed)
     listed: list[JsonValue] = [{"step_key": one.step_key, "message": one.message, **one.details} for one in changed]
+    again: JsonObject = {"rerun": [*first]} if first else {}
     raise DefinitionChangedError(
         f"{shown} would mean something else than what was recorded, so the run cannot go on like this; "
         "undo that change, or have the first of them run again",
-        details={"changed": listed},
-        hint=f"--rerun {changed[0].step_key}",
+        details={"changed": listed, **again},
+        hint=hint or " ".join(map(rerun_option, first)),
         step_key=StepKey(changed[0].step_key),
     )
