@@ -152,7 +152,7 @@ def test_the_id_of_several_visits_in_different_places_is_refused_with_their_keys
     answer = place.again("--rerun", "s")
     assert answer.exit_code == 10
     assert "`each[0]/s`, `each[1]/s`" in answer.envelope["error"]["message"]
-    assert "has not come to a step `never`" in place.again("--rerun", "never").envelope["error"]["message"]
+    assert "has no step `never`" in place.again("--rerun", "never").envelope["error"]["message"]
 
 
 @pytest.mark.parametrize(("key", "scope"), [("", "each[1]"), ("item_key: '${item}',", 'each["b"]')])
@@ -422,3 +422,14 @@ def test_a_loop_without_end_is_mended_in_the_document_and_not_tried_again_as_it_
     assert commands[1][:3] == ["retry", "--run-id", "edit-1"]
     assert commands[1][3] == "--with"
     assert "cpf retry --with" in failed.envelope["error"]["hint"]
+
+
+def test_a_step_that_no_document_of_the_run_has_is_told_apart_from_one_that_it_has_not_come_to(place: Place) -> None:
+    place.run(mark("one"), ask(), mark("after"))
+    for step, says, hint in (
+        ("aftr", "has no step `aftr`", "did you mean `after`?"),
+        ("after", "has not come to", None),
+    ):
+        error = place.cpf.here("fork", "--run-id", "edit-1", "--at", step).envelope["error"]
+        assert says in error["message"]
+        assert error.get("hint") == hint

@@ -16,13 +16,13 @@ from checkpointflow.kernel.ids import RunId, StepKey
 from checkpointflow.kernel.rehearsal import rehearse
 from checkpointflow.kernel.revising import Revised, Revision, append, forked, revised
 from checkpointflow.kernel.rewinding import first_positions, keys_named, rewinding
-from checkpointflow.kernel.scope import rerun_option
+from checkpointflow.kernel.scope import last_name, rerun_option
 from checkpointflow.kernel.state import RunState, fold
 from checkpointflow.kernel.store import Hold, RunHead
 from checkpointflow.values import JsonObject, JsonValue
 
 if TYPE_CHECKING:
-    from checkpointflow.frontends.definition import Definition
+    from checkpointflow.frontends.definition import Definition, Meanings
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -86,8 +86,8 @@ class Reviser:
         """
         place = self.driver.place
         head, entries = place.store.head(run_id), place.store.entries(run_id)
-        key = _named(fold(entries), step)
         before, after = self._definitions(head, edited, _started(entries).input)
+        key = _named(fold(entries), step, before.meanings())
         started = self._forked_start(run_id, entries, key, after, labels)
         kept = forked(entries, key, started)
         meanings = before.meanings(), after.meanings()
@@ -115,7 +115,7 @@ class Reviser:
             source_path=after.path,
             workflow_name=after.name,
             workflow_version=after.version,
-            steps=tuple(_named(state, step) for step in steps),
+            steps=tuple(_named(state, step, before.meanings()) for step in steps),
             reason=reason,
         )
         meanings = before.meanings(), after.meanings()
@@ -189,7 +189,7 @@ def _started(entries: Sequence[e.AnyEntry]) -> e.RunStarted:
     return first
 
 
-def _named(state: RunState, step: str) -> StepKey:
+def _named(state: RunState, step: str, known: Meanings) -> StepKey:
     """Return the one recorded key that a text means.
 
     Raises:
@@ -201,6 +201,11 @@ def _named(state: RunState, step: str) -> StepKey:
     if found:
         shown = ", ".join(f"`{key}`" for key in found[:10])
         raise UsageError(f"several steps fit `{step}`: {shown}; give the whole key")
+    if last_name(step) not in known:
+        from checkpointflow.schemas import did_you_mean
+
+        hint = did_you_mean(step, known.ids()) or None
+        raise UsageError(f"its workflow has no step `{step[:80]}`; `cpf inspect` shows those of the run", hint=hint)
     raise UsageError(f"the run has not come to a step `{step[:80]}`; `cpf inspect` shows its steps by their keys")
 
 
