@@ -209,6 +209,13 @@ def test_a_step_that_was_stopped_is_so_after_reopening_until_it_goes_on():
     assert (asked.was_stopped, asked.in_doubt, asked.undone) == (False, True, False)
 
 
+def test_a_step_that_is_stopped_again_before_it_went_on_is_still_unknown():
+    stopped = [samples.started(), started(), interrupted("stopped"), samples.failed()]
+    again = [*stopped, reopened(), interrupted("stopped"), samples.failed()]
+    assert fold(again).stopped_keys() == ["s"]
+    assert fold([*again, reopened()]).records[S].was_stopped
+
+
 def test_of_a_step_stopped_between_two_attempts_everything_is_known():
     entries = [samples.started(), started(), failed(AT), interrupted("stopped"), samples.failed()]
     assert fold(entries).stopped_keys() == []
