@@ -17,6 +17,8 @@ from simulation.world import World, outcome
 SEEDS = int(os.environ.get("CPF_SEEDS", "2000"))
 FIRST = int(os.environ.get("CPF_FIRST_SEED", "0"))
 CHUNK = 100
+REVISED = (101661,)
+"""Seeds that have failed: a step with effect once that was stopped a second time was taken for one of a known outcome."""
 
 
 @pytest.mark.parametrize("start", range(FIRST, FIRST + SEEDS // 2, CHUNK))
@@ -31,6 +33,11 @@ def test_a_run_that_is_revised_drained_superseded_or_forked_ends_as_its_definiti
     for seed in range(start, min(start + CHUNK, FIRST + SEEDS // 2)):
         seen += check_revised(seed)
     assert min(seen[what] for what in ("revised", "superseded", "put off", "forked", "edited")) > 0, seen
+
+
+@pytest.mark.parametrize("seed", REVISED)
+def test_a_seed_that_has_failed_ends_as_its_definition_says(seed: int) -> None:
+    check_revised(seed)
 
 
 @pytest.mark.parametrize("start", range(FIRST, FIRST + SEEDS // 10, CHUNK))

@@ -284,7 +284,8 @@ class World:
         taken = {str(entry.event_id) for entry in entries if isinstance(entry, e.EventReceived)} - self._inherited
         accepted = {str(event_id) for event_id in self.accepted.values()}
         assert accepted <= taken <= accepted | self.kept, "an answer was lost"
-        assert self.store.holder_of(RUN) is None
+        holder = self.store.holder_of(RUN)
+        assert holder is None or not holder.alive, "somebody alive holds a settled run"
         assert not self.store.pending(RUN)
         self._check_once(entries)
         assert not self.witness.state().open_attempts()
