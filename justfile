@@ -31,9 +31,13 @@ test *ARGS:
 smoke:
     python scripts/smoke.py
 
-# crashes of real processes, and of every append of every example
+# crashes of real processes: every write of every way through every example, and of the store
 crash *ARGS:
-    pytest -n auto tests/crash {{ ARGS }}
+    CPF_EVERY_COMMIT=1 pytest -n auto tests/crash {{ ARGS }}
+
+# many processes at one store, killed at random, then everything they left behind is checked
+torture MINUTES="10" *ARGS:
+    PYTHONPATH=tests python -m torture --minutes {{ MINUTES }} {{ ARGS }}
 
 # a longer run of the seeded simulation
 simulate SEEDS="20000" FIRST="0":
