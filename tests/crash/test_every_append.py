@@ -1,32 +1,18 @@
 """Every write of every way through the examples is a crash point: going on gives what an unbroken run gives."""
 
 import threading
-from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from story_worlds import RUN, StoryWorld
 
 from checkpointflow.client import Client, reading
 from checkpointflow.testing import Crash, CrashingStore
-from examples.stories import STORIES, go_on, settings
+from examples.stories import STORIES, go_on
 
-RUN = "crash-corpus"
 SPARE = 2
 """So many commits fewer may do when commands that run beside each other end at the same moment."""
-
-WRAPPER = """#!/bin/sh
-if [ -z "$CRASH_SEEN" ]; then CRASH_SEEN=1; export CRASH_SEEN; echo "$CPF_STEP_KEY $CPF_ATTEMPT" >> "$CRASH_LOG"; fi
-exec {program} "$@"
-"""
-
-ANNOUNCING = """import os
-if "CPF_STEP_KEY" in os.environ and os.environ.setdefault("CRASH_SEEN", "") != "1":
-    os.environ["CRASH_SEEN"] = "1"
-    with open(os.environ["CRASH_LOG"], "a") as log:
-        print(os.environ["CPF_STEP_KEY"], os.environ["CPF_ATTEMPT"], file=log)
-"""
-"""What Python does first where it is found as `sitecustomize`: steps of kind `python` say that they ran."""
 
 
 class DyingStore(CrashingStore):
@@ -42,22 +28,13 @@ class DyingStore(CrashingStore):
             raise
 
 
-class World:
-    """One story in a folder of its own, where every command (no request) says that it ran."""
+class World(StoryWorld):
+    """A story whose process dies at a chosen write, as far as the store is concerned."""
 
     def __init__(self, story, folder, monkeypatch):
-        self.story, self.loaded = story, story.load()
+        super().__init__(story, folder)
+        self.loaded = story.load()
         self._monkeypatch = monkeypatch
-        self.log = folder / "performed"
-        programs = folder / "programs"
-        programs.mkdir(parents=True)
-        for name in ("sh", "rm"):
-            (programs / name).write_text(WRAPPER.format(program=f"/bin/{name}"))
-            (programs / name).chmod(0o700)
-        self.settings = settings(folder, path=str(programs))
-        (programs / "sitecustomize.py").write_text(ANNOUNCING)
-        self.settings.environment.update(CRASH_LOG=str(self.log), PYTHONPATH=str(programs))
-        story.prepare(Path(self.settings.cwd))
 
     def tell(self, client):
         """Start the story's run, or go on with it, to its end."""
@@ -78,32 +55,6 @@ class World:
                     return (act or self.tell)(client), opened[0].writes
                 except Crash:
                     return None, opened[0].writes
-
-    def check(self, view):
-        """Check that the run ended as the story says, and that nothing that had completed was performed again."""
-        story = self.story
-        assert (view.status, view.value, view.warnings) == (story.status, story.value, ())
-        assert (view.error or {}).get("message") == story.message
-        folder = Path(self.settings.cwd)
-        assert {name: (folder / name).read_text() for name in story.files} == story.files
-        performed = Counter(self.log.read_text().splitlines()) if self.log.exists() else Counter()
-        assert not [attempt for attempt, times in performed.items() if times > 1]
-        self._check_journal(set(performed))
-
-    def _check_journal(self, performed):
-        with Client(self.settings) as client:
-            entries = client.inspect(RUN).entries
-        begun, completed, silent = set(), set(), set()
-        for entry in entries:
-            if entry["entry"] == "step_started":
-                silent |= {entry["key"]} if entry["kind"] != "cli" else set()
-                assert entry["key"] not in completed
-                begun.add(f"{entry['key']} {entry['attempt']}")
-            elif entry["entry"] == "step_completed":
-                assert entry["key"] not in completed
-                completed.add(entry["key"])
-                assert entry["key"] in silent or f"{entry['key']} {entry['attempt']}" in performed
-        assert performed <= begun
 
 
 reading_open_store = reading.open_store
