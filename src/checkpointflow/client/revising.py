@@ -166,15 +166,19 @@ class Reviser:
         import shutil
 
         from checkpointflow.steps.base import output_paths
+        from checkpointflow.steps.outputs import make_folder, sync_output
 
-        runs_dir = self.driver.place.runs_dir
+        place, copied = self.driver.place, []
         for entry in kept:
             if isinstance(entry, e.StepCompleted | e.StepFailed):
-                paths = (output_paths(runs_dir, one, entry.key, entry.attempt) for one in (run_id, new))
+                paths = (output_paths(place.runs_dir, one, entry.key, entry.attempt) for one in (run_id, new))
                 for source, target in zip(*paths, strict=True):
                     if source.exists():
-                        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                        make_folder(target.parent)
                         shutil.copy2(source, target)
+                        copied.append(target)
+        if place.settings.durability == "power":
+            sync_output(*copied)
 
 
 def _workflow(document: Document) -> Workflow:
