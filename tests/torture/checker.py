@@ -17,11 +17,12 @@ from checkpointflow.stores.derived import head_of
 from checkpointflow.values import JsonValue
 from simulation.checks import by_generation, open_keys
 from torture.evidence import Effect, Evidence, RunEvidence, digest
+from torture.moves import OURS
 
 FAULTS = frozenset(
     {"ERR_NONDETERMINISM", "ERR_WORKFLOW_CODE", "ERR_JOURNAL_CONFLICT", "ERR_RUN_NOT_FOUND", "ERR_EXPRESSION"}
 )
-"""Errors that no command of a storm has a reason to give; so are those of the exit codes 60, 80 and 90."""
+"""Errors that no command of a storm has a reason to give; so are those of the exit codes `OURS`."""
 
 
 def violations(evidence: Evidence) -> list[str]:
@@ -166,7 +167,7 @@ def _kept(kind: str, event_id: str, run: RunEvidence) -> Iterator[str]:
 def no_command_fails_for_a_reason_of_ours(evidence: Evidence) -> Iterator[str]:
     """No command of a storm meets the store, a defect, or a journal that does not fit."""
     for report in evidence.reports:
-        ours = report.code in FAULTS or (report.code and exit_code_of(report.code) in (60, 80, 90))
+        ours = report.code in FAULTS or (report.code and exit_code_of(report.code) in OURS)
         if ours or (report.trouble and not report.code):
             yield f"{report.move}: {report.code} {report.trouble}"
 

@@ -18,6 +18,8 @@ from torture.documents import Written
 CROWD = 10
 """So many runs may go on at a time; with fewer of them new ones are begun more often."""
 
+OURS = (60, 80, 90)
+"""Exit codes that no command of a storm has a reason to give."""
 OF_THE_RUN = ("ERR_STEP_FAILED", "ERR_TIMEOUT", "ERR_STEP_IN_DOUBT", "ERR_RUN_INTERRUPTED")
 """Errors in an envelope that tell how the run stands, and refuse nothing."""
 
@@ -151,13 +153,13 @@ class Chooser:
 # -- as a command line -------------------------------------------------------------------------------
 
 
-def words(move: Move) -> list[str]:
+def words_of(move: Move) -> list[str]:
     """Return the words of `cpf` that make a move."""
     run, payload = ["--run-id", move.run], ["--input", json.dumps(_payload(move))]
     to = ["--event", move.event, "--event-id", move.event_id]
     with_file = ["--with", move.file] if move.file else []
     rerun = ["--rerun", move.step] if move.step else []
-    return {
+    words = {
         "run": ["run", "-f", move.file, *run],
         "start": ["run", "-f", move.file, *run, "--detach"],
         "status": ["status", *run],
@@ -179,19 +181,20 @@ def words(move: Move) -> list[str]:
         "tick": ["tick"],
         "worker": ["worker", "--concurrency", "3"],
     }[move.kind]
+    return [*words, "--debug"]
 
 
 def said(move: Move, returncode: int, stdout: str, stderr: str) -> Report:
     """Return what a command said, even if it was killed after that."""
-    trouble = stderr[-2000:] if "Traceback" in stderr else ""
     try:
         envelope = json.loads(stdout)
     except ValueError:
-        return Report(
-            move=move, trouble=trouble if returncode < 0 else f"exit {returncode} without a word: {stderr[-500:]}"
-        )
+        is_killed = returncode < 0
+        return Report(move=move, trouble="" if is_killed else f"exit {returncode} without a word: {stderr[-2000:]}")
     error = envelope.get("error") or {}
-    exit_code, code = envelope["exit_code"], str(error.get("code", ""))
+    exit_code, code, trouble = envelope["exit_code"], str(error.get("code", "")), ""
+    if exit_code in OURS:
+        trouble = f"{error.get('message')}: {stderr[-2000:]}"
     if returncode >= 0 and returncode != exit_code:  # below 0: a signal came when all had been said
         trouble = f"the envelope says {exit_code}, and the exit code is {returncode}"
     return Report(

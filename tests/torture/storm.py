@@ -14,10 +14,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import checkpointflow
 from checkpointflow.client import Client
 from checkpointflow.config import Settings
 from torture.actor import documents_in
-from torture.moves import Chooser, Move, Report, report_from, said, words
+from torture.moves import Chooser, Move, Report, report_from, said, words_of
 
 PATIENCE_SECONDS = 180.0
 """No command of a storm takes so long, unless it hangs."""
@@ -73,9 +74,9 @@ class Place:
 def make_place(folder: Path, inherited: Mapping[str, str]) -> Place:
     """Return a place in a folder that exists."""
     kept = {name: text for name, text in inherited.items() if not name.startswith("CPF_")}
-    tests = str(Path(__file__).parents[1])
+    path = os.pathsep.join(map(str, (Path(__file__).parents[1], Path(checkpointflow.__file__).parents[1])))
     ours = {"CPF_HOME": str(folder / "home"), "CPF_DURABILITY": "process", "TORTURE_LOG": str(folder / "effects")}
-    return Place(folder=folder, environment={**kept, **ours, "PYTHONPATH": tests})
+    return Place(folder=folder, environment={**kept, **ours, "PYTHONPATH": path})
 
 
 def storm(place: Place, log: Log, *, seed: str, workers: int, seconds: float) -> None:
@@ -121,12 +122,12 @@ class Slot:
             self._command(chooser.next())
 
     def _command(self, move: Move) -> None:
-        process = self._start("checkpointflow", *words(move))
+        process = self._start("checkpointflow", *words_of(move))
         stdout, stderr = self._ended(process, self._violence())
         self._log.add(said(move, process.returncode, stdout, stderr), processes=1)
 
     def _worker(self) -> None:
-        process = self._start("checkpointflow", *words(Move(kind="worker")))
+        process = self._start("checkpointflow", *words_of(Move(kind="worker")))
         how = signal.SIGKILL if self._rng.random() < 0.4 else signal.SIGTERM
         stdout, stderr = self._ended(process, (self._rng.uniform(1.0, 4.0), how))
         self._log.add(said(Move(kind="worker"), process.returncode, stdout, stderr), processes=1)

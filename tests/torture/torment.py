@@ -36,7 +36,7 @@ def torment(folder: Path, environment: Mapping[str, str], *, seed: str, workers:
     place, log = make_place(folder, environment), Log()
     store = open_store(place.home, clock=SystemClock(), durability="process")
     watch = Watch(place.home, store)
-    watching = threading.Thread(target=watch.look, args=(max(0.5, seconds / 400),))
+    watching = threading.Thread(target=watch.look, args=(min(3.0, seconds / 40),))
     watching.start()
     try:
         storm(place, log, seed=seed, workers=workers, seconds=seconds)
