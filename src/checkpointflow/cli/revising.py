@@ -16,7 +16,7 @@ from checkpointflow.values import JsonObject, JsonValue
 if TYPE_CHECKING:
     from checkpointflow.cli.door import Door
     from checkpointflow.client.changes import Changes
-    from checkpointflow.frontends.document.loader import Loaded
+    from checkpointflow.frontends.definition import Definition
 
 _TITLES = {
     "reused": "kept as recorded",
@@ -38,7 +38,7 @@ def is_asked(args: Namespace) -> bool:
     return args.edited is not None or bool(args.rerun)
 
 
-def edited(args: Namespace, door: Door) -> Loaded | None:
+def edited(args: Namespace, door: Door) -> Definition | None:
     """Return the edited document that `--with` names, checked."""
     return None if args.edited is None else documents.load(door, args.edited)
 
@@ -50,9 +50,9 @@ def revised(args: Namespace, door: Door, *, failed: bool, reason: str | None = N
         run_id = door.find(args.run_id)
         drive.client.refuse_unless(run_id, failed=failed)
         if args.dry_run:
-            return _shown(door, drive.client.rehearse(run_id, loaded=loaded, rerun=args.rerun))
+            return _shown(door, drive.client.rehearse(run_id, definition=loaded, rerun=args.rerun))
         view, changes = drive.client.revise(
-            run_id, loaded=loaded, rerun=args.rerun, reason=reason, follow=not args.no_follow
+            run_id, definition=loaded, rerun=args.rerun, reason=reason, follow=not args.no_follow
         )
         more: JsonObject = {"driven": not args.no_follow, "changes": changes_fields(changes)}
         return drive.ended(view, follow=not args.no_follow, more=more)

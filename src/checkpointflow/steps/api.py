@@ -11,16 +11,16 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
-from checkpointflow import __version__
 from checkpointflow.errors import StepFailedError, StepOutputError
-from checkpointflow.kernel.effects import EffectStopped, OutcomeLost, StepContext, Stop
-from checkpointflow.kernel.run import StepCall, StepResult
+from checkpointflow.kernel.effects import EffectStopped, OutcomeLost, Stop
+from checkpointflow.kernel.run import StepCall, StepContext, StepResult
 from checkpointflow.steps.answers import LARGEST_BODY, Answer, receive
 from checkpointflow.steps.base import StepKind, StepSettings, output_paths
 from checkpointflow.steps.exchange import Line, Request, Route, Unreached, reason
 from checkpointflow.steps.hosts import Resolve, is_public, lookup, proxy_for
 from checkpointflow.steps.urls import RESERVED_HEADERS, Url, parse_url, redirected
 from checkpointflow.values import JsonObject, JsonValue, dump
+from checkpointflow.version import __version__
 
 if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse
