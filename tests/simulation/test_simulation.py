@@ -18,7 +18,7 @@ SEEDS = int(os.environ.get("CPF_SEEDS", "2000"))
 FIRST = int(os.environ.get("CPF_FIRST_SEED", "0"))
 CHUNK = 100
 REVISED = (101661,)
-"""Seeds that have failed: a step with effect once that was stopped a second time was taken for one of a known outcome."""
+"""Seeds that have failed: a step with effect once, stopped a second time, was taken for one of a known outcome."""
 
 
 @pytest.mark.parametrize("start", range(FIRST, FIRST + SEEDS // 2, CHUNK))

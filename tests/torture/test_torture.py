@@ -11,6 +11,6 @@ pytestmark = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason=
 
 
 def test_some_seconds_of_torture_break_no_promise(tmp_path):
-    figures = torment(tmp_path, dict(os.environ), seed="smoke", workers=2, seconds=6)
+    figures = torment(tmp_path, dict(os.environ), seed="smoke", workers=2, seconds=4)
     assert figures.violations == []
     assert min(figures.counts[what] for what in ("runs", "processes", "attempts begun", "sights")) > 0
