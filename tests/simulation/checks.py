@@ -63,7 +63,7 @@ class Witness:
 def check_settlement(entries: Sequence[e.AnyEntry]) -> None:
     """Check that nothing stands behind a settlement, but for the opening again of a failed run."""
     for entry, following in pairwise(entries):
-        ends = isinstance(entry, e.RunCompleted | e.RunFailed | e.RunCancelled)
+        ends = isinstance(entry, e.RunCompleted | e.RunFailed | e.RunCancelled | e.RunMoved)
         goes_on = isinstance(entry, e.RunFailed) and isinstance(following, e.RunReopened)
         assert not ends or goes_on, f"`{e.name_of(following)}` stands behind the settlement"
 
@@ -87,7 +87,7 @@ def voids(entries: Sequence[e.AnyEntry]) -> Counter[StepKey]:
 
 def open_keys(state: RunState) -> set[StepKey]:
     """Return the keys that wait, derived anew from the whole journal."""
-    if state.status in ("completed", "failed", "cancelled"):
+    if state.status in ("completed", "failed", "cancelled", "moved"):
         return set()
     doubtful = {
         key for key, record in state.records.items()

@@ -28,11 +28,11 @@ def test_any_order_any_crash_same_outcome(start: int) -> None:
 
 
 @pytest.mark.parametrize("start", range(FIRST, FIRST + SEEDS // 2, CHUNK))
-def test_a_run_that_is_revised_drained_superseded_or_forked_ends_as_its_definition_says(start: int) -> None:
+def test_a_run_that_is_revised_drained_superseded_moved_or_forked_ends_as_its_definition_says(start: int) -> None:
     seen: Counter[str] = Counter()
     for seed in range(start, min(start + CHUNK, FIRST + SEEDS // 2)):
         seen += check_revised(seed)
-    assert min(seen[what] for what in ("revised", "superseded", "put off", "forked", "edited")) > 0, seen
+    assert min(seen[what] for what in ("revised", "superseded", "put off", "forked", "edited", "moved")) > 0, seen
 
 
 @pytest.mark.parametrize("seed", REVISED)

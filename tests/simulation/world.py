@@ -11,10 +11,11 @@ from checkpointflow.errors import ConcurrencyError, JournalConflictError
 from checkpointflow.kernel import entries as e
 from checkpointflow.kernel.engine import drive
 from checkpointflow.kernel.ids import EventId, RunId, StepKey
-from checkpointflow.kernel.revising import append, reopen
+from checkpointflow.kernel.revising import append, move, reopen
 from checkpointflow.kernel.run import Workflow
 from checkpointflow.kernel.store import Backoff, Hold, Message, OpenWait, Store
 from checkpointflow.kernel.surroundings import Interrupt, Surroundings
+from checkpointflow.stores.derived import head_of
 from checkpointflow.stores.memory import MemoryStore
 from checkpointflow.testing.clock import FakeClock
 from checkpointflow.testing.crashing import Crash, CrashingStore
@@ -113,6 +114,8 @@ class World:
         if self._ticks and self.rng.random() < 0.1:
             self._put_off()
             return None
+        if self._edited is not None and self.rng.random() < 0.04:
+            return self._move()
         return self._one_process()
 
     def _one_process(self) -> str | None:
@@ -171,6 +174,27 @@ class World:
         finally:
             self._is_nested = False
         return True
+
+    def _move(self) -> str:
+        """Let the run go elsewhere, or away and back, with the messages that it has not taken up."""
+        if self.store.head(RUN).is_settled:
+            return self.store.head(RUN).status
+        hold = self.store.acquire(RUN, self.store.holder(), at=self.clock.now())
+        before = list(self.entries())
+        move(hold, self._surroundings(self.store, SimulatedExecutor(self, self.store, Interrupt())))
+        self.witness.check_all()
+        assert self.store.drivable(self.clock.now() + timedelta(days=99), pool=POOL, limit=1) == []
+        left, comes_back = self.store, self.rng.random() < 0.5
+        self.store = left if comes_back else MemoryStore(clock=self.clock)
+        self.witness = Witness(self.store, RUN)
+        definition, messages = (head_of(RUN, before).definition, {}), left.messages(RUN)
+        self.store.create(RUN, before, holder=None, definition=definition, messages=messages, over_moved=comes_back)
+        assert self.entries() == before
+        assert [one.event_id for one in self.store.pending(RUN)] == [
+            one.event_id for one in messages if one.state == "accepted"
+        ]
+        self.seen["moved"] += 1
+        return self.store.head(RUN).status
 
     def _put_off(self) -> None:
         """A process cannot drive the run: nobody in its pool tries again before the time has come."""

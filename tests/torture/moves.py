@@ -243,12 +243,12 @@ def _send(client: Client, _settings: Settings, move: Move) -> RunView:
 
 def _revise(client: Client, settings: Settings, move: Move) -> RunView:
     loaded = load_file(move.file, cwd=settings.cwd) if move.file else None
-    return client.revise(move.run, loaded=loaded, rerun=[move.step] if move.step else [])[0]
+    return client.revise(move.run, definition=loaded, rerun=[move.step] if move.step else [])[0]
 
 
 def _fork(client: Client, settings: Settings, move: Move) -> RunView:
     loaded = load_file(move.file, cwd=settings.cwd) if move.file else None
-    return client.fork(move.run, at=move.step, loaded=loaded, new_id=move.event_id)
+    return client.fork(move.run, at=move.step, definition=loaded, new_id=move.event_id)
 
 
 def _decide(client: Client, _settings: Settings, move: Move) -> RunView:

@@ -276,7 +276,10 @@ class MemoryStore:
 
     def pending(self, run_id: RunId) -> tuple[Message, ...]:
         """See Store."""
-        return tuple(message for message in self.messages(run_id) if message.state == "accepted")
+        with self._data.lock:
+            run = self._data.runs.get(run_id)
+            found = [] if run is None else [message for message in run.inbox if message.state == "accepted"]
+            return tuple(copy.deepcopy(found))
 
     def messages(self, run_id: RunId) -> list[Message]:
         """See Store."""
