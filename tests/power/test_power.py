@@ -217,7 +217,10 @@ def test_what_a_command_has_said_survives_a_power_cut(tmp_path, monkeypatch):
             ["resume", *run, "--event", "go", "--no-follow"],
             ["resume", *run],
             ["fork", *run, "--at", "end", "--new-run-id", "forked-run"],
+            ["import", "run.cpfrun", "--copy"],
         ):
+            if words[0] == "import":
+                cpf(folder / "home", "export", *run, "--output", "run.cpfrun")
             said = cpf(folder / "home", *words)
             left = cpf(cuts.left() / "home", "status", "--run-id", said["run_id"])
             for name in ("status", "result", "updated_at", "wait"):
