@@ -43,6 +43,7 @@ def torment(folder: Path, environment: Mapping[str, str], *, seed: str, workers:
     finally:
         watch.stop()
         watching.join()
+    (folder / "reports").write_text("".join(f"{report.as_json()}\n" for report in log.reports))
     with Client(place.settings()) as client:
         stuck = settle(client, seconds=SETTLING_SECONDS)
     evidence = gathered(place.home, store, place.effects, log.reports, watch.sights, stuck)
