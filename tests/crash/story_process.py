@@ -12,7 +12,7 @@ from pathlib import Path
 
 from story_worlds import RUN, settings_in
 
-from checkpointflow.client import Client, reading
+from checkpointflow.client import Client, place
 from checkpointflow.frontends.document.loader import load_file
 from checkpointflow.testing import CrashingStore
 from examples.stories import EXAMPLES, go_on
@@ -28,13 +28,13 @@ class KillingStore(CrashingStore):
 def play(folder, story, **death):
     """Start the story's run, or go on with it, to its end."""
     stores = []
-    open_store = reading.open_store
+    open_store = place.open_store
 
     def opened(*arguments, **options):
         stores.append(KillingStore(open_store(*arguments, **options), **death))
         return stores[0]
 
-    reading.open_store = opened
+    place.open_store = opened
     with Client(settings_in(folder)) as client:
         loaded = load_file(EXAMPLES / story["file"], cwd="/")
         view = go_on(client, client.run(loaded, story["input"], run_id=RUN), story["answers"])

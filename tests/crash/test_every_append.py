@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from story_worlds import RUN, StoryWorld
 
-from checkpointflow.client import Client, reading
+from checkpointflow.client import Client, place
 from checkpointflow.testing import Crash, CrashingStore
 from examples.stories import STORIES, go_on
 
@@ -45,11 +45,11 @@ class World(StoryWorld):
         opened = []
 
         def open_store(*arguments, **options):
-            opened.append(DyingStore(reading_open_store(*arguments, **options), **crash))
+            opened.append(DyingStore(place_open_store(*arguments, **options), **crash))
             return opened[0]
 
         with self._monkeypatch.context() as patched:
-            patched.setattr(reading, "open_store", open_store)
+            patched.setattr(place, "open_store", open_store)
             with Client(self.settings) as client:
                 try:
                     return (act or self.tell)(client), opened[0].writes
@@ -57,7 +57,7 @@ class World(StoryWorld):
                     return None, opened[0].writes
 
 
-reading_open_store = reading.open_store
+place_open_store = place.open_store
 
 
 def called(name):
@@ -136,3 +136,13 @@ def test_a_crash_at_any_write_of_a_retry_leaves_a_run_that_completes(when, tmp_p
         if number and writes < number:
             break
     assert writes >= 3
+
+
+def test_a_run_that_was_forked_right_before_a_crash_has_the_output_that_it_shares(tmp_path, monkeypatch):
+    world = World(called("notes rejected"), tmp_path, monkeypatch)
+    world.check(world.play()[0])
+    assert world.play(lambda client: client.fork(RUN, at="review", new_id="forked-run"), after=1)[0] is None
+    with Client(world.settings) as client:
+        shared = [[path.read_text() for _, path in client.logs(run)] for run in (RUN, "forked-run")]
+        assert shared[0][: len(shared[1])] == shared[1] != []
+        assert client.resume("forked-run").run.status == "waiting"

@@ -13,7 +13,7 @@ import pytest
 from platter import Platter, watched
 
 from checkpointflow.cli import main
-from checkpointflow.client import Client, reading
+from checkpointflow.client import Client, place
 from checkpointflow.clock import SystemClock
 from checkpointflow.kernel import entries as e
 from checkpointflow.kernel.ids import RunId
@@ -93,12 +93,12 @@ def compare_outputs(left: Path, home: Path, run_id: RunId, entries: list[e.AnyEn
 
 def play(story, folder, durability, told, monkeypatch):
     """Play a story; `told` hears of each write with the store."""
-    place = replace(settings(folder), durability=durability)
-    story.prepare(Path(place.cwd))
-    open_real = reading.open_store
+    where = replace(settings(folder), durability=durability)
+    story.prepare(Path(where.cwd))
+    open_real = place.open_store
     with monkeypatch.context() as patched:
-        patched.setattr(reading, "open_store", lambda *words, **more: TellingStore(open_real(*words, **more), told))
-        with Client(place) as client:
+        patched.setattr(place, "open_store", lambda *words, **more: TellingStore(open_real(*words, **more), told))
+        with Client(where) as client:
             return go_on(client, client.run(story.load(), story.input), story.answers)
 
 

@@ -195,7 +195,7 @@ def said(move: Move, returncode: int, stdout: str, stderr: str) -> Report:
     exit_code, code, trouble = envelope["exit_code"], str(error.get("code", "")), ""
     if exit_code in OURS:
         trouble = f"{error.get('message')}: {stderr[-2000:]}"
-    if returncode >= 0 and returncode != exit_code:  # below 0: a signal came when all had been said
+    if returncode >= 0 and returncode not in (exit_code, 130):  # a signal may come when all has been said
         trouble = f"the envelope says {exit_code}, and the exit code is {returncode}"
     return Report(
         move=move, exit_code=exit_code, code="" if code in OF_THE_RUN else code, status=str(envelope.get("status", "")),

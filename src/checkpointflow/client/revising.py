@@ -91,9 +91,9 @@ class Reviser:
         kept = forked(entries, key, started)
         rehearsal = rehearse(after.workflow(), run_id, kept, place.clock)
         _refuse_changed(changed_of(rehearsal, before.meanings(), after.meanings()))
-        new, hold = self.starter.create(new_id, kept, (after.digest, after.stored))
-        self._copy_outputs(run_id, new, kept)
-        return new, hold
+        new = self.starter.free_id(new_id)
+        self._copy_outputs(run_id, new, kept)  # first, so that a run that is there has all of its output
+        return new, self.starter.create(new, kept, (after.digest, after.stored))
 
     def _proposed(
         self, run_id: RunId, edited: Definition | None, steps: Sequence[str], reason: str | None
