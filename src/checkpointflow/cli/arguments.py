@@ -138,7 +138,7 @@ def helped(text: str) -> Envelope:
 
 def add_file(parser: argparse.ArgumentParser) -> None:
     """Declare `-f`, the document, and `--strict`."""
-    meaning = "the workflow document, or the id or name of one that `cpf flows` lists"
+    meaning = "the workflow: a document or graph, code as FILE.py:NAME or MODULE:NAME, or what `cpf flows` lists"
     parser.add_argument("-f", "--file", required=True, type=word, metavar="FILE", help=meaning)
     parser.add_argument("--strict", action="store_true", help="warnings are problems too (10)")
 

@@ -17,7 +17,6 @@ from checkpointflow.errors import CheckpointflowError, RunNotFoundError, UsageEr
 from checkpointflow.kernel import entries as e
 from checkpointflow.kernel.ids import RunId, StepKey
 from checkpointflow.kernel.store import DriverInfo, OpenWait, RunHead, StoredStatus
-from checkpointflow.values import JsonObject
 from checkpointflow.views import (
     STATUSES,
     Inspection,
@@ -34,7 +33,7 @@ from checkpointflow.views import (
 )
 
 if TYPE_CHECKING:
-    from checkpointflow.frontends.definition import StepTraits
+    from checkpointflow.frontends.definition import Definition, StepTraits
 
 R = TypeVar("R", bound="Reader")
 _SHORTEST_FRAGMENT = 4
@@ -109,9 +108,13 @@ class Reader:
         view = self._view(RunId(run_id))
         return inspection(view, self._store.entries(RunId(run_id)), _Files(self._place.runs_dir, RunId(run_id)))
 
-    def definition(self, run_id: str) -> JsonObject:
-        """Return the definition that a run was started with, as it is stored."""
-        return self._store.definition(self._store.head(RunId(run_id)).definition)
+    def definition(self, run_id: str) -> Definition:
+        """Return the definition that a run goes by.
+
+        Raises:
+            UnsupportedError: it cannot be opened here.
+        """
+        return self._place.definition(self._store.head(RunId(run_id)))
 
     def runs(
         self,

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from checkpointflow.kernel.run import Workflow
 from checkpointflow.values import JsonObject, JsonValue
+
+if TYPE_CHECKING:
+    from checkpointflow.pictures.picture import Picture
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,6 +92,16 @@ class Definition(Protocol):
 
     def meanings(self) -> Meanings:
         """Return what its steps mean."""
+
+    def picture(self) -> Picture:
+        """Return it as a picture.
+
+        Raises:
+            UnsupportedError: only running it shows its way.
+        """
+
+    def sources(self) -> list[str]:
+        """Return the files that it is written in."""
 
 
 class Unwritten:
