@@ -165,6 +165,16 @@ def test_a_commit_that_was_written_but_not_confirmed_is_not_written_again(name):
     assert world.result() == ["a", "b", "c"]
 
 
+@pytest.mark.parametrize("name", ["step_started a", "step_completed a", "step_completed b"])
+def test_a_run_whose_commit_was_written_but_not_confirmed_is_let_go_with_all_its_facts(name):
+    world = World()
+    with pytest.raises(StoreUnavailable):
+        world.drive(three_steps, aftermath=behind(name, unavailable))
+    assert world.is_free()
+    assert world.drive(three_steps).status == "completed"
+    assert world.result() == ["a", "b", "c"]
+
+
 @pytest.mark.parametrize("name", ["step_started a 1", "step_completed a"])
 def test_an_observer_that_fails_breaks_no_run_and_is_told_no_more(name):
     world, told = World(), []
@@ -203,6 +213,23 @@ def test_a_drive_that_is_abandoned_ends_its_effects():
     world = World()
     with pytest.raises(StoreUnavailable):
         world.drive(flow, {"fan[1]/s": [Holds()]}, ambush=before("step_completed", unavailable))
+    assert world.executor.stopped == ["fan[1]/s"]
+
+
+def test_a_drive_whose_store_can_not_even_be_read_any_more_ends_its_effects():
+    async def flow(run):
+        scope = run.scope("fan", "parallel")
+        fibers = [scope.spawn(lambda inner: output(inner, "s"), item=index) for index in range(2)]
+        for fiber in fibers:
+            await fiber
+
+    def lose_the_store():
+        world.lose_the_store()
+        unavailable()
+
+    world = World()
+    with pytest.raises(StoreUnavailable):
+        world.drive(flow, {"fan[1]/s": [Holds()]}, ambush=before("step_completed", lose_the_store))
     assert world.executor.stopped == ["fan[1]/s"]
 
 

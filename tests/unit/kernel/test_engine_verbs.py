@@ -740,6 +740,27 @@ def test_a_member_that_is_cancelled_ends_its_effects_and_closes_its_waits():
     assert world.waits() == []
 
 
+def test_an_effect_that_was_given_up_is_ended_while_the_run_goes_on():
+    async def works(run):
+        await run.step("s", call())
+
+    async def flow(run):
+        fiber = run.scope("fan", "parallel").spawn(works, item=0)
+        await run.step("a", call())
+        fiber.cancel()
+        await run.step("b", call())
+        await run.wait("gate", event())
+
+    world, seen = World(), []
+    order = lambda keys: seen.append((keys, list(world.executor.stopped))) or [key for key in keys if key in "ab"]  # noqa: E731
+    assert world.drive(flow, order=order).status == "waiting"
+    assert world.executor.stopped == ["fan[0]/s"]
+    assert [stopped for keys, stopped in seen if "b" in keys] == [["fan[0]/s"]] * len(
+        [1 for keys, _ in seen if "b" in keys]
+    )
+    assert world.journal()[-1] == "run_parked"
+
+
 def test_awaiting_a_cancelled_member_says_so():
     async def forever(run):
         await run.wait("gate", event())

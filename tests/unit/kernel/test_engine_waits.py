@@ -73,6 +73,20 @@ def test_wait_ids_are_short_and_no_two_are_the_same():
     assert [wait.wait_id for wait in world.waits()] == ["w1", "w2"]
 
 
+def test_a_wait_that_was_answered_leaves_its_id_to_no_other():
+    async def flow(run):
+        answers = [await run.wait(name, event(name)) for name in ("one", "two", "three")]
+        return [answer.payload for answer in answers]
+
+    world = World()
+    for number, name in enumerate(("one", "two", "three"), 1):
+        assert world.drive(flow).status == "waiting"
+        assert [wait.wait_id for wait in world.waits()] == [f"w{number}"]
+        assert world.answer(number, to=name).outcome == "accepted"
+    world.drive(flow)
+    assert world.result() == [1, 2, 3]
+
+
 async def run_gate_after_step(run):
     await run.step("s", call())
     return await gate(run)

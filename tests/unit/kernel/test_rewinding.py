@@ -318,6 +318,26 @@ def test_a_fork_keeps_what_went_on_beside_and_runs_on_its_own_account_what_had_n
     assert [one.context.attempt for one in other.executor.started] == [1, 1]
 
 
+def test_a_step_that_had_not_ended_beside_the_fork_runs_in_it_from_its_first_attempt() -> None:
+    async def flow(run: Run) -> object:
+        async def works(inner: Run) -> object:
+            return await output(inner, "s")
+
+        scope = run.scope("fan", "parallel")
+        fibers = [scope.spawn(works, item="w"), scope.spawn(works, item="v")]
+        return [await fiber for fiber in fibers]
+
+    world = World()
+    world.die_in(flow, 'fan["v"]/s')
+    other = fork_of(world, 'fan["w"]/s')
+    assert [e.name_of(one) for one in other.entries()] == ["run_started", "scope_opened"]
+    assert other.drive(flow).status == "completed"
+    assert [(one.context.key, one.context.attempt) for one in other.executor.started] == [
+        ('fan["w"]/s', 1),
+        ('fan["v"]/s', 1),
+    ]
+
+
 # -- draining --------------------------------------------------------------------------------------
 
 
