@@ -30,7 +30,7 @@ class Release:
         await run.sleep("settle", timedelta(seconds=500))
         deployed = await self._deploy(run)
         run.skip("rollback", "not needed")
-        told = await run.perform("tell", LocalEffect(function=lambda: "told", identity="here:tell"))
+        told = await run.perform("tell", LocalEffect(function=lambda _context: "told", identity="here:tell"))
         return {
             "result": {
                 "built": built.output,

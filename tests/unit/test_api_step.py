@@ -14,9 +14,9 @@ import pytest
 
 from checkpointflow import __version__
 from checkpointflow.errors import StepFailedError, StepOutputError, StoreUnavailable, UnsupportedError
-from checkpointflow.kernel.effects import EffectStopped, OutcomeLost, StepContext, Stop
+from checkpointflow.kernel.effects import EffectStopped, OutcomeLost, Stop
 from checkpointflow.kernel.ids import RunId, StepKey
-from checkpointflow.kernel.run import StepCall, StepResult
+from checkpointflow.kernel.run import StepCall, StepContext, StepResult
 from checkpointflow.steps import KINDS, api, make_perform
 from checkpointflow.steps.base import StepSettings, output_paths
 from checkpointflow.steps.hosts import is_public, lookup, proxy_for

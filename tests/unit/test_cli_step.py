@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from checkpointflow.errors import StepFailedError, StepOutputError, StoreUnavailable, UnknownKindError
-from checkpointflow.kernel.effects import EffectStopped, StepContext, Stop
+from checkpointflow.kernel.effects import EffectStopped, Stop
 from checkpointflow.kernel.ids import RunId, StepKey
-from checkpointflow.kernel.run import StepCall
+from checkpointflow.kernel.run import StepCall, StepContext
 from checkpointflow.steps import KINDS, make_perform
 from checkpointflow.steps.base import StepSettings, output_paths
 
@@ -167,7 +167,8 @@ MEASURE = """
 import resource, sys
 from pathlib import Path
 from checkpointflow.errors import StepOutputError
-from checkpointflow.kernel.effects import StepContext, Stop
+from checkpointflow.kernel.effects import Stop
+from checkpointflow.kernel.run import StepContext
 from checkpointflow.kernel.run import StepCall
 from checkpointflow.steps import make_perform
 from checkpointflow.steps.base import StepSettings

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from checkpointflow.errors import StepFailedError, StepOutputError, UnsupportedError
-from checkpointflow.kernel.effects import EffectStopped, StepContext, Stop
+from checkpointflow.kernel.effects import EffectStopped, Stop
 from checkpointflow.kernel.ids import RunId, StepKey
 from checkpointflow.kernel.retry import RetryPolicy, next_try
-from checkpointflow.kernel.run import Origin, StepCall, StepResult
+from checkpointflow.kernel.run import Origin, StepCall, StepContext, StepResult
 from checkpointflow.steps import make_perform, processes, python
 from checkpointflow.steps.base import StepSettings, output_paths
 from checkpointflow.testing.clock import FakeClock

@@ -14,9 +14,9 @@ import pytest
 
 from checkpointflow import steps
 from checkpointflow.errors import SecretUnavailableError, StepFailedError, StepOutputError
-from checkpointflow.kernel.effects import EffectStopped, OutcomeLost, StepContext, Stop
+from checkpointflow.kernel.effects import EffectStopped, OutcomeLost, Stop
 from checkpointflow.kernel.ids import RunId, StepKey
-from checkpointflow.kernel.run import Origin, StepCall, StepResult
+from checkpointflow.kernel.run import Origin, StepCall, StepContext, StepResult
 from checkpointflow.steps import make_perform
 from checkpointflow.steps.base import StepKind, StepSettings, output_paths
 from checkpointflow.steps.masking import MaskedStream

@@ -1,5 +1,6 @@
 """The executor of threads with the real step kinds: how attempts begin, end, and are ended."""
 
+import asyncio
 import os
 import select
 import signal
@@ -11,18 +12,18 @@ from dataclasses import replace
 import pytest
 
 from checkpointflow.errors import StoreUnavailable
+from checkpointflow.frontends.functions.loops import OwnLoop
 from checkpointflow.kernel.effects import (
     Broken,
     Effect,
     Failed,
     OutcomeLost,
-    StepContext,
     Succeeded,
     ThreadExecutor,
     Unseen,
 )
 from checkpointflow.kernel.ids import RunId, StepKey
-from checkpointflow.kernel.run import LocalEffect, Policy, StepCall, StepResult
+from checkpointflow.kernel.run import LocalEffect, Policy, StepCall, StepContext, StepResult
 from checkpointflow.steps import make_perform
 from checkpointflow.steps.base import StepSettings, output_paths
 from checkpointflow.steps.processes import ProcessGroup
@@ -52,7 +53,8 @@ def command(tmp_path, text, *, key="s", timeout_seconds=None):
 
 
 def local(tmp_path, function, *, key="l", timeout_seconds=None):
-    effect = LocalEffect(function=function, identity="test:function", policy=Policy(timeout_seconds=timeout_seconds))
+    policy = Policy(timeout_seconds=timeout_seconds)
+    effect = LocalEffect(function=lambda _context: function(), identity="test:function", policy=policy)
     return Effect(call=effect, context=context(tmp_path, key))
 
 
@@ -308,3 +310,66 @@ def test_a_local_effect_that_has_to_end_is_given_up_and_its_late_end_is_not_hear
     assert left.wait(30)
     executor.start(local(tmp_path, lambda: 2, key="next"))
     assert endings(executor, 1) == {"next": Succeeded(StepResult(2, {}))}
+
+
+# -- effects on a loop -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def loop():
+    own = OwnLoop()
+    yield own
+    own.close()
+
+
+def awaited(tmp_path, loop, function, *, key="l", timeout_seconds=None):
+    effect = LocalEffect(
+        function=function, identity="test:awaited", policy=Policy(timeout_seconds=timeout_seconds), loop=loop
+    )
+    return Effect(call=effect, context=context(tmp_path, key))
+
+
+def test_an_awaitable_is_awaited_by_its_loop_and_knows_its_context(executor, tmp_path, loop):
+    async def work(context):
+        return [context.key, context.attempt, threading.current_thread().name]
+
+    executor.start(awaited(tmp_path, loop, work))
+    assert ending(executor) == Succeeded(StepResult(["l", 1, "awaiting"], {}))
+
+
+def test_an_awaitable_that_raises_or_gives_no_json_fails(executor, tmp_path, loop):
+    async def fail(_context):
+        raise LookupError("no")
+
+    async def odd(_context):
+        return object()
+
+    executor.start(awaited(tmp_path, loop, fail, key="a"))
+    executor.start(awaited(tmp_path, loop, odd, key="b"))
+    found = endings(executor, 2)
+    assert found["a"].error["message"] == "LookupError: no"
+    assert "`object`" in found["b"].error["message"]
+
+
+def test_an_awaitable_that_has_to_end_is_cancelled_and_ends_before_its_end_is_told(executor, tmp_path, loop):
+    cleaned = []
+
+    async def patient(_context):
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cleaned.append(True)
+
+    executor.start(awaited(tmp_path, loop, patient, timeout_seconds=0.05))
+    unseen = ending(executor)
+    assert isinstance(unseen, Unseen)
+    assert (unseen.cause, cleaned) == ("timeout", [True])
+
+
+def test_a_loop_that_takes_nothing_any_more_is_no_fault_of_the_run(executor, tmp_path):
+    class Closed:
+        def run(self, work, ended):
+            raise RuntimeError("the loop is closed")
+
+    executor.start(awaited(tmp_path, Closed(), lambda _context: None))
+    assert isinstance(ending(executor), Broken)

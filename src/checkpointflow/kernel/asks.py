@@ -192,7 +192,11 @@ class JournaledRun:
 
     def below(self, key: StepKey) -> JournaledRun:
         """Return the verbs inside a scope of this one."""
-        return JournaledRun(self._driver, self.info, self.input, key)
+        return self.called(key, self.input)
+
+    def called(self, key: StepKey, run_input: JsonValue) -> JournaledRun:
+        """Return the verbs inside a scope of this one, with another input."""
+        return JournaledRun(self._driver, self.info, run_input, key)
 
     def _key(self, name: str) -> StepKey:
         self._driver.scheduler.refuse_if_closing()
@@ -209,6 +213,10 @@ class JournaledScope:
         self.run: port.Run = outer.below(key)
         self._keys: set[StepKey] = set()
         self._members = Members(driver.scheduler)
+
+    def called(self, run_input: JsonValue) -> port.Run:
+        """Return the verbs inside this scope, with another input."""
+        return self._outer.called(self.key, run_input)
 
     def spawn(self, member: Callable[[port.Run], Coroutine[Any, Any, T]], *, item: int | str) -> Fiber[T]:
         """Begin a member in a scope of its own."""

@@ -5,27 +5,16 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias, cast
 
 from checkpointflow.errors import CheckpointflowError, EngineLimitError, StepTimeoutError, is_of_the_run
 from checkpointflow.kernel.ids import RunId, StepKey
-from checkpointflow.kernel.run import LocalEffect, StepCall, StepResult
+from checkpointflow.kernel.run import LocalEffect, Loop, StepCall, StepContext, StepResult
 from checkpointflow.values import JsonObject, JsonValue, checked
 
 StopCause: TypeAlias = Literal["timeout", "stopped"]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class StepContext:
-    """What an effect may know: its place, try, the key that repeated tries share, and the run's folder to start in."""
-
-    run_id: RunId
-    key: StepKey
-    attempt: int
-    idempotency_key: str
-    cwd: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -151,8 +140,8 @@ EndOrphans: TypeAlias = Callable[[RunId, Mapping[StepKey, int]], None]
 class ThreadExecutor:
     """Performs each attempt in a daemon thread of its own, and ends those that exceed their time.
 
-    `perform` knows the step kinds. A local effect cannot be ended: when it has to, its outcome counts as unseen and
-    its thread is left alone.
+    `perform` knows the step kinds. A local effect in a thread cannot be ended: when it has to, its outcome counts as
+    unseen and its thread is left alone. One on a loop is cancelled there.
     """
 
     def __init__(self, perform: Perform, end_orphans: EndOrphans) -> None:
@@ -166,6 +155,9 @@ class ThreadExecutor:
         attempt = _Attempt(effect, time.monotonic())
         self._going[effect.context.key] = attempt
         context = effect.context
+        if isinstance(effect.call, LocalEffect) and effect.call.loop is not None:
+            self._launch(attempt, effect.call, effect.call.loop)
+            return
         try:
             threading.Thread(target=self._run, args=(attempt,), name=f"step {context.key}", daemon=True).start()
         except RuntimeError:
@@ -200,9 +192,31 @@ class ThreadExecutor:
 
     def _run(self, attempt: _Attempt) -> None:
         context = attempt.effect.context
-        ending = _ending(self._perform, attempt)
+        ending = _ending(lambda: self._result(attempt), attempt)
         attempt.stop.forget()
         self._ended.put(Finished(context.key, context.attempt, ending))
+
+    def _result(self, attempt: _Attempt) -> StepResult:
+        call, context = attempt.effect.call, attempt.effect.context
+        if isinstance(call, LocalEffect):
+            return StepResult(checked(call.function(context), call.identity), {})
+        return self._perform(call, context, attempt.stop)
+
+    def _launch(self, attempt: _Attempt, call: LocalEffect, loop: Loop) -> None:
+        """Begin an attempt on the loop that it asks for."""
+        context = attempt.effect.context
+
+        def ended(value: object, error: BaseException | None) -> None:
+            ending = _ending(lambda: _outcome(attempt, call, value, error), attempt)
+            attempt.stop.forget()
+            self._ended.put(Finished(context.key, context.attempt, ending))
+
+        try:
+            cancel = loop.run(lambda: cast(Awaitable[object], call.function(context)), ended)
+        except Exception as error:
+            self._ended.put(Finished(context.key, context.attempt, Broken(error)))
+        else:
+            attempt.stop.on_ask(cancel)
 
     def _patience(self, until: float | None) -> float | None:
         due = [until] if until is not None else []
@@ -236,8 +250,8 @@ class ThreadExecutor:
 
     def _end(self, attempt: _Attempt, cause: StopCause) -> None:
         attempt.stop.ask(cause)
-        context = attempt.effect.context
-        if isinstance(attempt.effect.call, LocalEffect):
+        call, context = attempt.effect.call, attempt.effect.context
+        if isinstance(call, LocalEffect) and call.loop is None:
             self._ended.put(Finished(context.key, context.attempt, _unseen(attempt)))
 
 
@@ -251,13 +265,19 @@ class _Attempt:
         self.due = None if seconds is None else now + seconds
 
 
-def _ending(perform: Perform, attempt: _Attempt) -> Ending:
-    """Perform an attempt and say how it ended; whatever it raises is one of the endings."""
-    call = attempt.effect.call
+def _outcome(attempt: _Attempt, call: LocalEffect, value: object, error: BaseException | None) -> StepResult:
+    """Return what an attempt on a loop gave, or raise why it gave nothing."""
+    if error is None:
+        return StepResult(checked(value, call.identity), {})
+    if attempt.stop.cause is not None:
+        raise EffectStopped from error
+    raise error
+
+
+def _ending(result: Callable[[], StepResult], attempt: _Attempt) -> Ending:
+    """Say how an attempt ended; whatever it raises is one of the endings."""
     try:
-        if isinstance(call, LocalEffect):
-            return Succeeded(StepResult(checked(call.function(), call.identity), {}))
-        return Succeeded(perform(call, attempt.effect.context, attempt.stop))
+        return Succeeded(result())
     except EffectStopped:
         return _unseen(attempt)
     except OutcomeLost as error:

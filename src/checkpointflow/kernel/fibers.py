@@ -6,6 +6,7 @@ import os
 import sysconfig
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator, Sequence
+from contextvars import copy_context
 from types import CoroutineType
 from typing import Any, Generic, Protocol, TypeVar, cast
 
@@ -108,6 +109,8 @@ class Fiber(Future[T]):
         self.parent: Fiber[Any] | None = None
         self.is_cancelled = False
         self.order = 0
+        self.context = copy_context()
+        """Context variables are a fiber's own, and begin as those of the fiber that spawned it."""
         self._watchers: list[Watcher] = []
 
     def cancel(self) -> None:
@@ -288,7 +291,7 @@ class Scheduler:
     def _turn(self, fiber: Fiber[Any]) -> None:
         previous, self._current = self._current, fiber
         try:
-            awaited = fiber.coroutine.send(None)
+            awaited = fiber.context.run(fiber.coroutine.send, None)
         except StopIteration as stop:
             self._finish(fiber, stop.value, None)
         except Parked:
@@ -332,7 +335,7 @@ class Scheduler:
         """Leave a fiber's code, in which no verb may be used any more."""
         was, self._closing = self._closing, True
         try:
-            fiber.coroutine.close()
+            fiber.context.run(fiber.coroutine.close)
         except (Parked, Exception):
             pass  # its `finally` used a verb, awaited, or stumbled over what it never got: it is left all the same
         finally:

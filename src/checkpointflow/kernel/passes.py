@@ -12,11 +12,11 @@ from checkpointflow.clock import Clock
 from checkpointflow.errors import CheckpointflowError, NondeterminismError, WorkflowCodeError
 from checkpointflow.kernel import entries as e
 from checkpointflow.kernel.asks import Asked, JournaledRun, SleepAsk, StepAsk, WaitAsk, differs, error_of
-from checkpointflow.kernel.effects import Effect, StepContext, error_record
+from checkpointflow.kernel.effects import Effect, error_record
 from checkpointflow.kernel.fibers import Ask, Fiber, Scheduler
 from checkpointflow.kernel.ids import RunId, StepKey, WaitId
 from checkpointflow.kernel.journal import Journal
-from checkpointflow.kernel.run import Answer, RunInfo, StepResult, Workflow
+from checkpointflow.kernel.run import Answer, RunInfo, StepContext, StepResult, Workflow
 from checkpointflow.kernel.state import (
     Outcome,
     RunState,

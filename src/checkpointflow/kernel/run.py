@@ -55,16 +55,41 @@ class StepCall:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class LocalEffect:
-    """An effect of this process: a callable without arguments, called in a thread; its result has to be JSON.
+class StepContext:
+    """What an effect may know: its place, try, the key that repeated tries share, and the run's folder to start in."""
 
-    `identity` and `arguments` tell what it means, for the comparison with the journal.
+    run_id: RunId
+    key: StepKey
+    attempt: int
+    idempotency_key: str
+    cwd: str
+
+
+class Loop(Protocol):
+    """PORT: where awaitables of this process are run, which threads cannot."""
+
+    def run(
+        self, work: Callable[[], Awaitable[object]], ended: Callable[[object, BaseException | None], None]
+    ) -> Callable[[], None]:
+        """Begin to await what `work` returns, and return what cancels that.
+
+        `ended` is called once, from any thread, with the value, or with the error that ended it.
+        """
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LocalEffect:
+    """An effect of this process: a callable that is called in a thread; its result has to be JSON.
+
+    With a `loop` it returns an awaitable, which that loop runs. `identity` and `arguments` tell what it means, for the
+    comparison with the journal.
     """
 
-    function: Callable[[], object]
+    function: Callable[[StepContext], object]
     identity: str
     arguments: JsonValue = None
     policy: Policy = field(default_factory=Policy)
+    loop: Loop | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +201,9 @@ class Scope(Protocol):
     @property
     def run(self) -> Run:
         """The verbs, inside this scope (a sub-workflow's steps stand right below its key)."""
+
+    def called(self, run_input: JsonValue) -> Run:
+        """Return the verbs inside this scope for a workflow that is called with an input of its own."""
 
     def spawn(self, member: Callable[[Run], Coroutine[Any, Any, T]], *, item: int | str) -> Fiber[T]:
         """Begin a member in a scope of its own, `key[item]`; members go on beside each other."""

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from importlib import import_module
 
 from checkpointflow.errors import StepOutputError, UnknownKindError
-from checkpointflow.kernel.effects import Perform, StepContext, Stop
-from checkpointflow.kernel.run import StepCall, StepResult
+from checkpointflow.kernel.effects import Perform, Stop
+from checkpointflow.kernel.run import StepCall, StepContext, StepResult
 from checkpointflow.steps.base import StepKind, StepSettings
 from checkpointflow.steps.secrets import unveil
 from checkpointflow.values import JsonValue

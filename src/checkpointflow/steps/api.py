@@ -13,8 +13,8 @@ from urllib.parse import quote, urlencode
 
 from checkpointflow import __version__
 from checkpointflow.errors import StepFailedError, StepOutputError
-from checkpointflow.kernel.effects import EffectStopped, OutcomeLost, StepContext, Stop
-from checkpointflow.kernel.run import StepCall, StepResult
+from checkpointflow.kernel.effects import EffectStopped, OutcomeLost, Stop
+from checkpointflow.kernel.run import StepCall, StepContext, StepResult
 from checkpointflow.steps.answers import LARGEST_BODY, Answer, receive
 from checkpointflow.steps.base import StepKind, StepSettings, output_paths
 from checkpointflow.steps.exchange import Line, Request, Route, Unreached, reason

@@ -11,9 +11,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TypeAlias
 
-from checkpointflow.kernel.effects import StepContext, Stop
+from checkpointflow.kernel.effects import Stop
 from checkpointflow.kernel.ids import RunId, StepKey
-from checkpointflow.kernel.run import StepCall, StepResult
+from checkpointflow.kernel.run import StepCall, StepContext, StepResult
 from checkpointflow.steps.masking import Hidden
 
 GIVEN_VARIABLES: Mapping[str, str] = {

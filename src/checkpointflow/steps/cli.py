@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TypeAlias
 
 from checkpointflow.errors import StepFailedError, UnsupportedError
-from checkpointflow.kernel.effects import StepContext, Stop
-from checkpointflow.kernel.run import StepCall, StepResult
+from checkpointflow.kernel.effects import Stop
+from checkpointflow.kernel.run import StepCall, StepContext, StepResult
 from checkpointflow.steps import processes
 from checkpointflow.steps.base import StepKind, StepSettings, environment_of, output_paths
 from checkpointflow.steps.outputs import unwritable

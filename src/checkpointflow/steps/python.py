@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from checkpointflow.errors import StepFailedError, StepOutputError, UnsupportedError
-from checkpointflow.kernel.effects import StepContext, Stop
-from checkpointflow.kernel.run import StepCall, StepResult
+from checkpointflow.kernel.effects import Stop
+from checkpointflow.kernel.run import StepCall, StepContext, StepResult
 from checkpointflow.steps import processes
 from checkpointflow.steps.base import StepKind, StepSettings, environment_of, output_paths
 from checkpointflow.steps.outputs import OutputFile, new_file, unwritable

@@ -12,8 +12,8 @@ from typing import Any, cast
 from urllib.parse import quote
 
 from checkpointflow.errors import CheckpointflowError, SecretUnavailableError, StepOutputError
-from checkpointflow.kernel.effects import EffectStopped, OutcomeLost, StepContext
-from checkpointflow.kernel.run import StepCall, StepResult
+from checkpointflow.kernel.effects import EffectStopped, OutcomeLost
+from checkpointflow.kernel.run import StepCall, StepContext, StepResult
 from checkpointflow.steps.base import StepSettings
 from checkpointflow.steps.masking import SHORTEST, Hidden
 from checkpointflow.values import JsonObject, JsonValue

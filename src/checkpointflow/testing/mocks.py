@@ -16,13 +16,12 @@ from checkpointflow.kernel.effects import (
     Finished,
     OutcomeLost,
     Perform,
-    StepContext,
     Stop,
     ThreadExecutor,
     Unseen,
 )
 from checkpointflow.kernel.ids import RunId, StepKey
-from checkpointflow.kernel.run import Origin, StepCall, StepResult
+from checkpointflow.kernel.run import Origin, StepCall, StepContext, StepResult
 from checkpointflow.kernel.scope import last_name
 from checkpointflow.schemas import show
 from checkpointflow.steps import make_perform

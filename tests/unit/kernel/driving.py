@@ -406,4 +406,4 @@ def shown(entry: e.AnyEntry) -> str:
 
 
 def local(function: Callable[[], object], identity: str = "here:function") -> LocalEffect:
-    return LocalEffect(function=function, identity=identity)
+    return LocalEffect(function=lambda _context: function(), identity=identity)

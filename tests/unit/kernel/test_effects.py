@@ -12,7 +12,6 @@ from checkpointflow.kernel.effects import (
     EffectStopped,
     Failed,
     OutcomeLost,
-    StepContext,
     Stop,
     Succeeded,
     ThreadExecutor,
@@ -20,7 +19,7 @@ from checkpointflow.kernel.effects import (
     error_record,
 )
 from checkpointflow.kernel.ids import RunId, StepKey
-from checkpointflow.kernel.run import LocalEffect, Policy, StepCall, StepResult
+from checkpointflow.kernel.run import LocalEffect, Policy, StepCall, StepContext, StepResult
 
 
 def context(key="s", attempt=1):
@@ -49,7 +48,7 @@ def raising(error):
 
 def local(function):
     executor = ThreadExecutor(lambda _call, _context, _stop: StepResult(None, {}), lambda _run, _attempts: None)
-    executor.start(Effect(call=LocalEffect(function=function, identity="here:f"), context=context()))
+    executor.start(Effect(call=LocalEffect(function=lambda _context: function(), identity="here:f"), context=context()))
     return executor
 
 
@@ -182,7 +181,7 @@ def test_the_late_end_of_an_attempt_given_up_is_not_taken_for_the_next_one():
     assert begun.wait(30)
     executor.stop(StepKey("s"))
     assert isinstance(ending(executor), Unseen)
-    following = LocalEffect(function=lambda: hold.wait(30), identity="here:next")
+    following = LocalEffect(function=lambda _context: hold.wait(30), identity="here:next")
     executor.start(Effect(call=following, context=context(attempt=2)))
     go.set()
     threads[0].join(30)

@@ -1,5 +1,7 @@
 """The scheduler alone: turns, results, settling, cancelling, and leaving code in peace."""
 
+from contextvars import ContextVar
+
 import pytest
 
 from checkpointflow.errors import WorkflowCodeError
@@ -60,6 +62,31 @@ def test_a_fiber_gives_its_value_or_raises_its_error(bench):
     assert isinstance(bad.error, LookupError)
     with pytest.raises(LookupError):
         bad.result()
+
+
+def test_a_context_variable_is_each_fibers_own_and_begins_as_that_of_the_fiber_that_spawned_it(bench):
+    place = ContextVar("place", default="nowhere")
+    gate = Future(bench.scheduler)
+
+    async def member(name):
+        bench.log.append((name, place.get()))
+        place.set(name)
+        await gate
+        bench.log.append((name, place.get()))
+
+    async def outer():
+        place.set("outer")
+        fibers = [bench.spawn(member(name), name) for name in "ab"]
+        for fiber in fibers:
+            await fiber
+        bench.log.append(("outer", place.get()))
+
+    bench.spawn(outer())
+    bench.run()
+    gate.resolve(None)
+    bench.run()
+    assert bench.log == [("a", "outer"), ("b", "outer"), ("a", "a"), ("b", "b"), ("outer", "outer")]
+    assert place.get() == "nowhere"
 
 
 def test_a_result_asked_for_too_early_is_an_error(bench):

@@ -1,0 +1,1 @@
+"""Workflows as async Python functions, and the tasks that they call."""
