@@ -1,4 +1,4 @@
-"""Faults that were put into the code on purpose, one patch each: every one has to be noticed by the tests that it names.
+"""Faults put into the code on purpose, one patch each: every one has to be noticed by the tests that it names.
 
 `just mutants` applies each patch of `tests/mutants` to a copy of `src` and runs the tests of its first line; if those
 do not notice, the whole test run. Words choose patches by a part of their names; with `--named` there is no whole run.

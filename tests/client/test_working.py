@@ -1,4 +1,4 @@
-"""Driving what is due: a tick drives each such run once, a worker until it is stopped, and what cannot be driven waits."""
+"""Driving what is due: a tick drives each such run once, a worker until it is stopped; what cannot be driven waits."""
 
 from __future__ import annotations
 

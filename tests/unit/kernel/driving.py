@@ -303,6 +303,12 @@ class World:
             return
         raise AssertionError("the process did not die")
 
+    def move(self) -> None:
+        """Let the run be taken elsewhere."""
+        hold = self.store.acquire(RUN, self.store.holder(), at=self.clock.now())
+        moved = e.RunMoved(at=self.clock.now(), actor=None)
+        assert self.store.commit(hold, self.store.head(RUN).length, [moved], release=True).written
+
     def reopen(self) -> None:
         """Reopen the failed run and leave it to the next drive."""
         hold = self.store.acquire(RUN, self.store.holder(), at=self.clock.now())

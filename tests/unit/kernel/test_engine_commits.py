@@ -124,7 +124,7 @@ def test_driving_a_run_that_waits_does_not_grow_its_journal():
     assert world.is_free()
 
 
-@pytest.mark.parametrize("ending", ["completed", "failed", "cancelled"])
+@pytest.mark.parametrize("ending", ["completed", "failed", "cancelled", "moved"])
 def test_driving_a_settled_run_does_nothing_and_gives_it_up(ending):
     world = World()
 
@@ -133,6 +133,8 @@ def test_driving_a_settled_run_does_nothing_and_gives_it_up(ending):
 
     if ending == "cancelled":
         world.cancel()
+    if ending == "moved":
+        world.move()
     world.drive(flow, {"s": [fails()]} if ending == "failed" else {})
     settled = world.entries()
     assert world.drive(flow).status == ending

@@ -202,12 +202,14 @@ def test_a_failed_run_goes_on_from_before_the_failed_step() -> None:
     assert world.executor.keys == ["b", "c"]
 
 
-@pytest.mark.parametrize("how", ["completed", "cancelled"])
+@pytest.mark.parametrize("how", ["completed", "cancelled", "moved"])
 def test_what_has_settled_for_good_is_not_revised(how: str) -> None:
     world = World()
     world.drive(three)
     if how == "completed":
         world.answer()
+    elif how == "moved":
+        world.move()
     else:
         world.cancel()
     world.drive(three)
