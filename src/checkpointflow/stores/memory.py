@@ -59,7 +59,7 @@ class _Data:
         self.definitions: dict[str, str] = {}
         self.alive: set[HolderId] = set()
         self.backoffs: dict[tuple[RunId, str], Backoff] = {}
-        self.drivers: dict[HolderId, DriverInfo] = {}
+        self.drivers: dict[tuple[str, str, HolderId], DriverInfo] = {}
         self.count = 0
 
     def next(self) -> int:
@@ -326,8 +326,8 @@ class MemoryStore:
         """See Store."""
         holder = self.holder()
         with self._data.lock:
-            kept = {name: one for name, one in self._data.drivers.items() if (one.kind, one.pool) != ("tick", pool)}
-            kept[holder] = DriverInfo(
+            kept = {name: one for name, one in self._data.drivers.items() if kind != "tick" or name[:2] != (kind, pool)}
+            kept[kind, pool, holder] = DriverInfo(
                 holder=holder, kind=kind, pool=pool, host=_HOST, pid=os.getpid(), at=at, alive=True
             )
             self._data.drivers = kept
