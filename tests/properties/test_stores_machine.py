@@ -9,10 +9,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from checkpointflow.clock import SystemClock
 from checkpointflow.errors import CheckpointflowError
@@ -285,13 +291,14 @@ class Stores(RuleBasedStateMachine):
 
 
 bounded = settings(
-    max_examples=25, stateful_step_count=40, deadline=None, database=None,
-    suppress_health_check=list(HealthCheck),
-)  # fmt: skip
+    max_examples=25,
+    stateful_step_count=40,
+    deadline=None,
+    database=None,
+    phases=[Phase.generate],  # to shrink what was found takes minutes here
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
 
 
-@pytest.mark.parametrize("machine", [Stores])
-def test_every_method_of_the_sqlite_store_answers_as_that_of_the_memory_store(machine: type[Stores]) -> None:
-    case = machine.TestCase()
-    case.settings = bounded
-    case.runTest()
+def test_every_method_of_the_sqlite_store_answers_as_that_of_the_memory_store() -> None:
+    run_state_machine_as_test(Stores, settings=bounded)

@@ -320,7 +320,7 @@ class MemoryStore:
         """See Store."""
         with self._data.lock:
             found = [copy.deepcopy(one) for one in self._data.backoffs.values() if run_id in (None, one.run_id)]
-        return sorted(found, key=lambda one: (one.next_try_at, one.run_id))
+        return sorted(found, key=lambda one: (one.next_try_at, one.run_id, one.pool))
 
     def enroll(self, kind: Literal["worker", "tick"], pool: str, *, at: datetime) -> None:
         """See Store."""
@@ -350,8 +350,7 @@ class MemoryStore:
             for key in [key for key in self._data.backoffs if key[0] == run_id]:
                 del self._data.backoffs[key]
             needed = {other.head.definition for other in self._data.runs.values()}
-            if run.head.definition not in needed:
-                self._data.definitions.pop(run.head.definition, None)
+            self._data.definitions = {key: body for key, body in self._data.definitions.items() if key in needed}
 
     def holder(self) -> HolderId:
         """See Store."""

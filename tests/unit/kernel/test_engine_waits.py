@@ -186,6 +186,30 @@ def test_an_answer_accepted_just_before_the_commit_that_would_close_its_wait_is_
     assert world.waits() == []
 
 
+def test_an_answer_that_was_taken_up_is_not_lost_to_another_message_against_its_commit():
+    async def flow(run):
+        return (await run.wait("gate", event())).payload
+
+    world = World()
+    world.drive(flow)
+    world.answer(7)
+    other = before("event_received", lambda: world.decide("nothing", "done"))
+    assert world.drive(flow, ambush=other).status == "completed"
+    assert other.done
+    assert world.result() == 7
+    assert [message.state for message in world.store.messages(RUN)] == ["taken", "taken"]
+
+
+def test_a_deadline_that_no_calendar_holds_is_a_century_away():
+    async def flow(run):
+        await run.wait("gate", event(timeout_seconds=1e15))
+
+    world = World()
+    assert world.drive(flow).status == "waiting"
+    (wait,) = world.waits()
+    assert (wait.due_at - wait.opened_at).total_seconds() == 100 * 366 * 86400
+
+
 def test_an_answer_that_comes_after_its_wait_was_closed_is_refused():
     world = World()
 

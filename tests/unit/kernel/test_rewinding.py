@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from checkpointflow.errors import ConcurrencyError, NondeterminismError, RunSettledError, StepOnceError
+from checkpointflow.errors import ConcurrencyError, NondeterminismError, RunSettledError, StepFailedError, StepOnceError
 from checkpointflow.kernel import entries as e
 from checkpointflow.kernel.ids import StepKey
 from checkpointflow.kernel.rehearsal import rehearse
@@ -167,6 +167,30 @@ def test_members_that_were_ended_with_the_failure_of_another_go_on_when_that_is_
     assert fold(world.entries()).records[StepKey("race")].outcome == "completed"  # type: ignore[union-attr]
 
 
+def test_a_step_that_was_ended_by_a_failure_since_given_up_goes_on_though_the_run_had_not_failed() -> None:
+    async def catching(run: Run) -> object:
+        scope = run.scope("race", "parallel")
+        quick = scope.spawn(lambda inner: output(inner, "quick"), item="w")
+        slow = scope.spawn(lambda inner: output(inner, "slow"), item="l")
+        try:
+            await quick
+        except StepFailedError:
+            slow.cancel()
+            await run.wait("gate", event())
+        return [await quick, await slow]
+
+    world = World()
+    world.drive(catching, {'race["w"]/quick': [fails()], 'race["l"]/slow': [Holds()]})
+    assert [one.key for one in world.store.waits(RUN)] == ["gate"]
+    assert go_back(world, 'race["w"]/quick') == ['race["w"]/quick', "gate"]
+    assert world.drive(catching).status == "completed"
+    assert world.result() == ['race["w"]/quick', 'race["l"]/slow']
+    assert {one.context.key: one.context.attempt for one in world.executor.started} == {
+        'race["w"]/quick': 1,
+        'race["l"]/slow': 2,
+    }
+
+
 async def pays(run: Run) -> object:
     await output(run, "prepare")
     await output(run, "pay", once=True)
@@ -181,6 +205,15 @@ def test_a_step_that_runs_once_is_given_up_only_if_it_is_named() -> None:
         go_back(world, "prepare")
     assert caught.value.hint == "--rerun pay"
     assert go_back(world, "prepare", "pay") == ["prepare", "pay", "gate"]
+
+
+def test_a_step_that_runs_once_and_whose_driver_died_is_in_doubt_though_the_run_goes_on_under_another_text() -> None:
+    world = World()
+    world.die_in(pays, "pay")
+    assert go_back(world) == []
+    assert world.drive(pays).status == "waiting"
+    assert world.executor.keys == []
+    assert [(one.kind, one.key) for one in world.store.waits(RUN)] == [("in_doubt", "pay")]
 
 
 def test_a_command_that_a_dead_driver_left_is_ended_before_its_step_is_given_up() -> None:
@@ -340,6 +373,24 @@ def test_a_step_that_had_not_ended_beside_the_fork_runs_in_it_from_its_first_att
     ]
 
 
+def test_a_fork_numbers_its_waits_anew_so_that_none_has_the_id_of_another() -> None:
+    async def flow(run: Run) -> object:
+        async def asks(inner: Run) -> object:
+            await inner.wait("ask", event(inner.key[5]))
+            return await output(inner, "then")
+
+        scope = run.scope("fan", "parallel")
+        fibers = [scope.spawn(asks, item="w"), scope.spawn(asks, item="v")]
+        return [await fiber for fiber in fibers]
+
+    world = World()
+    world.drive(flow)
+    other = fork_of(world, 'fan["w"]/ask')
+    assert [(one.key, one.wait_id) for one in other.store.waits(RUN)] == [('fan["v"]/ask', "w1")]
+    assert other.drive(flow).status == "waiting"
+    assert {one.key: one.wait_id for one in other.store.waits(RUN)} == {'fan["v"]/ask': "w1", 'fan["w"]/ask': "w2"}
+
+
 # -- draining --------------------------------------------------------------------------------------
 
 
@@ -366,6 +417,15 @@ def test_a_drain_ends_effects_that_take_longer_and_they_are_tried_again() -> Non
     assert (ended.cause, ended.in_doubt) == ("drained", False)
     world.drive(three)
     assert [one.context.attempt for one in world.executor.started[:1]] == [2]
+
+
+def test_a_second_request_ends_what_a_drain_still_waits_for() -> None:
+    world, interrupt = World(), Interrupt()
+    begun = world.clock.now()
+    urge = [lambda: interrupt.drain(1000), lambda: None, lambda: interrupt.drain(0)]
+    outcome = world.drive(three, {"a": [Holds()]}, interrupt=interrupt, meanwhile=urge)
+    assert (outcome.status, world.executor.stopped) == ("interrupted", ["a"])
+    assert world.clock.now() - begun < timedelta(seconds=5)
 
 
 def test_a_step_that_runs_once_and_is_ended_by_a_drain_is_in_doubt() -> None:
