@@ -16,7 +16,8 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "Write": ("init", "guide", "validate", "test", "schema", "flows", "plan"),
     "Run": ("run", "resume", "send", "cancel", "retry", "decide", "fork", "tick", "worker"),
     "Look": ("waits", "runs", "status", "graph", "inspect", "logs"),
-    "Keep house": ("delete", "doctor", "completion"),
+    "Move": ("export", "import", "verify"),
+    "Keep house": ("delete", "gc", "doctor", "completion"),
 }
 TEXTS: Mapping[str, str] = {
     "guide": "Prints Markdown in place of an envelope.",
@@ -150,6 +151,17 @@ def _ended(here: Session) -> dict[str, str]:
         "decide": here.say("decide", "--run-id", "mail-1", "send", "done", "--reason", "it is in the outbox").block(),
         "cancel": here.say("cancel", "--run-id", "page-3", "--reason", "not this week").block(),
         "delete": here.say("delete", "--run-id", "page-3").block(),
+        "gc": here.say("gc", "--older-than", "7d").block(),
+        **_moved(here),
+    }
+
+
+def _moved(here: Session) -> dict[str, str]:
+    here.say("run", "-f", "publish_page.yaml", "--set", "page_id=home", "--run-id", "page-4")
+    return {
+        "export": here.say("export", "--run-id", "page-4", "--move", "-o", "page-4.tar").block("wait", "waits"),
+        "verify": here.say("verify", "page-4.tar").block(),
+        "import": here.say("import", "page-4.tar").block("wait", "waits"),
     }
 
 

@@ -22,7 +22,18 @@ from reference_pages.markdown import fence, record, shown
 
 ROOT = Path(__file__).resolve().parents[2]
 ELIDED = "…"
-_VARYING = {"definition", "digest", "host", "found", "elapsed_seconds", "event_id"}
+_VARYING = {
+    "definition",
+    "digest",
+    "chain",
+    "bytes",
+    "store_bytes",
+    "files_bytes",
+    "host",
+    "found",
+    "elapsed_seconds",
+    "event_id",
+}
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z")
 
 

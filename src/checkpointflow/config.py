@@ -30,6 +30,9 @@ VARIABLES: Mapping[str, Variable] = {
     ),
     "CHECKPOINTFLOW_BASE_DIR": Variable("The state folder, as 1.x calls it", "`~/.checkpointflow`"),
     "CPF_ACTOR": Variable("Who acts, for the record; `--actor` comes first", "user and host, as `ada@desk`"),
+    "CPF_WORKFLOWS": Variable(
+        "Modules, with commas between, in which the Python client looks for workflows by their names", "none"
+    ),
     "CPF_DURABILITY": Variable(
         "What a commit survives: `power` syncs each one to disk; `process` is faster and survives the death of any "
         "process, but a power cut may take the last commits with it",
@@ -84,6 +87,11 @@ def load_settings(home: Path | None = None) -> Settings:
         durability=cast(Literal["power", "process"], durability),
         environment=environment,
     )
+
+
+def workflow_modules() -> list[str]:
+    """Return the modules that `CPF_WORKFLOWS` names, in which workflows are looked for by their names."""
+    return [name.strip() for name in os.environ.get("CPF_WORKFLOWS", "").split(",") if name.strip()]
 
 
 def _home(environment: Mapping[str, str]) -> Path:

@@ -150,6 +150,15 @@ class SecretMissingError(ValidationError):
     code = "ERR_SECRET_MISSING"
 
 
+class BundleError(ValidationError):
+    """A run bundle cannot be taken: it was changed, cut, is none, or is of a newer version; nothing was written.
+
+    Get it again from where it was written; `cpf verify FILE` says what a bundle is.
+    """
+
+    code = "ERR_BUNDLE"
+
+
 class ExpressionError(ValidationError):
     """An expression does not parse, or cannot be evaluated; `offset` is where, in characters from its start.
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from checkpointflow import clock
 from checkpointflow.errors import RunInterruptedError, exit_code_of
@@ -15,6 +15,9 @@ from checkpointflow.kernel.ids import StepKey
 from checkpointflow.kernel.scope import last_name
 from checkpointflow.kernel.store import Backoff, HolderInfo, Message, OpenWait, RunHead
 from checkpointflow.values import JsonObject, JsonValue
+
+if TYPE_CHECKING:
+    from checkpointflow.frontends.definition import StepTraits
 
 RunStatus: TypeAlias = Literal[
     "running", "interrupted", "waiting", "paused", "moved", "completed", "failed", "cancelled"
@@ -29,14 +32,6 @@ STATUSES: tuple[RunStatus, ...] = (
     "failed",
     "cancelled",
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Doubtful:
-    """What a document says of a step in doubt: may it be performed again, and what do its outputs have to fit?"""
-
-    effect: Literal["once", "idempotent"]
-    output_schema: JsonValue
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +58,7 @@ class WaitView:
     due_at: datetime | None
     is_overdue: bool
     is_answered: bool
-    doubtful: Doubtful | None = None
+    doubtful: StepTraits | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,7 +134,7 @@ def status_of(head: RunHead, holder: HolderInfo | None) -> RunStatus:
     return "interrupted" if head.status == "open" else head.status
 
 
-def wait_view(wait: OpenWait, head: RunHead, now: datetime, doubtful: Doubtful | None = None) -> WaitView:
+def wait_view(wait: OpenWait, head: RunHead, now: datetime, doubtful: StepTraits | None = None) -> WaitView:
     """Return how a wait is shown at an instant; `doubtful` is what is known of a step in doubt."""
     request = wait.request
     prompt = _doubt(wait, doubtful) if wait.kind == "in_doubt" else request.get("prompt")
@@ -165,7 +160,7 @@ def wait_view(wait: OpenWait, head: RunHead, now: datetime, doubtful: Doubtful |
     )
 
 
-def _doubt(wait: OpenWait, doubtful: Doubtful | None) -> str:
+def _doubt(wait: OpenWait, doubtful: StepTraits | None) -> str:
     """Return what has to be found out about a step in doubt."""
     attempt = wait.request.get("attempt")
     if doubtful is not None and doubtful.effect == "idempotent":
@@ -183,7 +178,7 @@ def run_view(
     waits: Sequence[OpenWait] = (),
     value: JsonObject | None = None,
     warnings: Iterable[str] = (),
-    doubts: Mapping[StepKey, Doubtful] | None = None,
+    doubts: Mapping[StepKey, StepTraits] | None = None,
     now: datetime,
 ) -> RunView:
     """Return how a run is shown at an instant; `doubts` is what is known of its steps in doubt."""

@@ -12,6 +12,7 @@ from architecture.pages import PAGES, ROOT, anchors, without_fences
 from checkpointflow.cli.actions import DECISIONS
 from checkpointflow.cli.door import COMMANDS
 from checkpointflow.config import VARIABLES
+from checkpointflow.frontends.definition import StepTraits
 from checkpointflow.frontends.document.blocks import BLOCKS
 from checkpointflow.frontends.document.schema import step_schema
 from checkpointflow.frontends.document.specs import KINDS
@@ -57,7 +58,7 @@ def test_kinds_and_blocks_are_those_of_the_code() -> None:
 
 def test_statuses_waits_and_decisions_are_those_of_the_code() -> None:
     assert code_in(section("status")) == {*STATUSES}
-    assert code_in(section("wait")) == {*get_args(get_type_hints(WaitView)["kind"])}
+    assert code_in(section("wait")) == {*get_args(get_type_hints(WaitView, localns={"StepTraits": StepTraits})["kind"])}
     assert code_in(section("doubt")) == {*DECISIONS}
     assert code_in(section("audience")) == {"user", "agent", "system"}
 

@@ -13,11 +13,12 @@ from checkpointflow.cli.door import Door
 from checkpointflow.client import Client
 from checkpointflow.config import Settings, load_settings
 from checkpointflow.errors import RunNotWaitingError
+from checkpointflow.frontends.definition import StepTraits
 from checkpointflow.frontends.document.loader import Loaded, load_text
 from checkpointflow.kernel import entries as e
 from checkpointflow.kernel.ids import StepKey
 from checkpointflow.testing.clock import FakeClock
-from checkpointflow.views import Doubtful, RunView
+from checkpointflow.views import RunView
 from cli.documents import GATE, TWINS
 from cli.program import Program
 
@@ -76,7 +77,7 @@ def test_a_step_that_may_be_repeated_is_not_said_to_take_effect_once(cpf: Progra
     with Client(load_settings()) as client:
         (wait,) = client.get("pay-1").waits
     for effect, said in (("once", True), ("idempotent", False)):
-        doubtful = Doubtful(effect=effect, output_schema=None)  # type: ignore[arg-type]
+        doubtful = StepTraits(effect=effect, output_schema=None)  # type: ignore[arg-type]
         told = " ".join(map(str, shapes.wait_fields(replace(wait, doubtful=doubtful), by_id=False)["instructions"]))  # type: ignore[arg-type]
         assert ("must take effect once" in told) is said
         assert ("its driver died three times in a row" in told) is not said

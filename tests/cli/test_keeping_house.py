@@ -5,14 +5,18 @@ from __future__ import annotations
 import os
 import signal
 import sqlite3
+import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from checkpointflow.cli import checks
+from checkpointflow.client import Client
 from cli.documents import FAILING, GATE, SLEEPING, SLOW
 from cli.program import Program
+from cli.test_detached import until
 
 # -- doctor ----------------------------------------------------------------------------------------
 
@@ -238,3 +242,76 @@ def test_files_that_cannot_be_removed_are_named_and_the_run_is_gone(cpf: Program
     assert (refused["exit_code"], str(folder) in refused["error"]["message"]) == (60, True)
     assert cpf.here("runs").envelope["runs"] == []
     assert any((cpf.home / "elsewhere").rglob("*.txt"))
+
+
+# -- what doctor says of the upkeep ----------------------------------------------------------------
+
+
+def test_doctor_says_how_much_is_kept_and_warns_of_much(cpf: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    cpf.write("failing.yaml", FAILING)
+    cpf.write("gate.yaml", GATE)
+    for name in ("failing", "gate"):
+        cpf.here("run", "-f", f"{name}.yaml", "--run-id", f"{name}-1")
+    cpf.here("cancel", "--run-id", "gate-1", "--reason", "over")
+    told = found(cpf)["retention"]
+    assert told["status"] == "ok"
+    assert told["message"].startswith("2 runs have settled, 0 of them ended more than 30 days ago; the store takes 0.")
+    monkeypatch.setattr("checkpointflow.cli.upkeep.OLD_SECONDS", 0.0)
+    monkeypatch.setattr("checkpointflow.cli.upkeep.MANY_RUNS", 1)
+    told = found(cpf)["retention"]
+    assert (told["status"], "1 of them" in told["message"], "cpf gc" in told["remedy"]) == ("warning", True, True)
+
+
+def test_doctor_says_whether_anything_drives_the_store(cpf: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    cpf.write("gate.yaml", GATE)
+    cpf.here("run", "-f", "gate.yaml")
+    told = found(cpf)["drivers"]
+    assert (told["status"], "no tick yet" in told["message"]) == ("ok", True)
+    assert set(told["install"]) == ({"windows"} if sys.platform == "win32" else {"cron", "systemd"})
+    cpf.write("nap.yaml", SLEEPING)
+    assert cpf.here("run", "-f", "nap.yaml").exit_code == 40
+    told = found(cpf)["drivers"]
+    assert (told["status"], "1 runs go on only" in told["message"]) == ("warning", True)
+    assert cpf.here("tick").exit_code == 0
+    told = found(cpf)["drivers"]
+    assert (told["status"], "the last tick was at 2" in told["message"], "install" in told) == ("ok", True, False)
+    monkeypatch.setattr("checkpointflow.cli.upkeep.TICK_SECONDS", 0.0)
+    assert found(cpf)["drivers"]["status"] == "warning"
+    worker = cpf.start("worker")
+    assert worker.stderr
+    assert b"driving what is due" in worker.stderr.readline()
+    until(lambda: f"process {worker.pid} on" in found(cpf)["drivers"]["message"])
+    worker.terminate()
+    worker.communicate(timeout=60)
+    assert found(cpf)["drivers"]["status"] == "warning"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs sh")
+def test_the_line_for_cron_drives_what_is_due_with_nothing_in_its_environment(cpf: Program) -> None:
+    from checkpointflow.cli import upkeep
+    from checkpointflow.config import load_settings
+
+    home = cpf.home.with_name("100% odd 'home'")
+    (cpf.cwd / "bin").mkdir()
+    settings = replace(load_settings(), home=home, environment={"PATH": f"{cpf.cwd}/bin:/usr/bin:/bin"})
+    line = upkeep.lines(settings, sys.executable, windows=False)["cron"]
+    schedule, command = line.split(" CPF_HOME=", 1)
+    assert schedule == "* * * * *"
+    assert command.count("%") == command.count("\\%") == 1
+    asked = f"CPF_HOME={command}".replace("\\%", "%")
+    done = subprocess.run(["sh", "-c", asked], env={}, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    with Client(settings) as client:
+        assert [one.kind for one in client.drivers()] == ["tick"]
+
+
+def test_the_lines_for_other_programs_quote_what_they_name(cpf: Program) -> None:
+    from checkpointflow.cli import upkeep
+    from checkpointflow.config import load_settings
+
+    settings = replace(load_settings(), home=Path('/a "b"\\100%'), environment={"PATH": "/usr/bin"})
+    unit = upkeep.lines(settings, "/opt/$x/python", windows=False)["systemd"]
+    assert '"CPF_HOME=/a \\"b\\"\\\\100%%" "PATH=/usr/bin"' in unit
+    assert 'ExecStart="/opt/$$x/python" -m checkpointflow worker --quiet' in unit
+    task = upkeep.lines(settings, "C:\\Program Files\\python.exe", windows=True)["windows"]
+    assert "/TR \"'C:\\Program Files\\python.exe' -m checkpointflow tick --quiet\"" in task

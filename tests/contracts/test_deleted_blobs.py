@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 from checkpointflow.clock import SystemClock
@@ -28,6 +29,38 @@ def test_large_values_go_with_the_last_run_that_has_them(tmp_path: Path) -> None
         tables = ("runs", "labels", "journal", "blobs", "definitions", "waits", "inbox", "holds")
         assert [transaction.row(f"SELECT count(*) FROM {table}") for table in tables] == [(0,)] * 8
     store.close()
+
+
+def test_a_sweep_takes_large_values_of_no_run_and_gives_the_space_back(tmp_path: Path) -> None:
+    with contextlib.closing(SqliteStore(tmp_path / "base", clock=SystemClock())) as store:
+        for number in range(20):
+            name, values = RunId(f"run-{number}"), ["shared" * 50_000, [number, "own" * 100_000]]
+            entries = [s.started(), *(s.step_completed(output=value) for value in values), s.completed()]
+            store.create(name, entries, holder=None)
+        for number in range(1, 20):
+            store.delete(RunId(f"run-{number}"), sweeps=False)
+        assert (store.sweep(dry_run=True).values, blobs(store)) == (19, 21)
+        before = store.entries(RunId("run-0"))
+        swept = store.sweep()
+        assert (swept.values, blobs(store)) == (19, 2)
+        assert swept.freed_bytes > 5_000_000 > swept.size_bytes
+        assert (tmp_path / "base" / "runs.db").stat().st_size == swept.size_bytes
+        assert store.entries(RunId("run-0")) == before
+        assert store.sweep().freed_bytes == 0
+
+
+def test_a_store_is_packed_while_others_read_and_write_it(tmp_path: Path) -> None:
+    with (
+        contextlib.closing(SqliteStore(tmp_path / "base", clock=SystemClock())) as store,
+        contextlib.closing(SqliteStore(tmp_path / "base", clock=SystemClock())) as other,
+    ):
+        store.create(RunId("run-1"), [s.started(), s.step_completed(output="x" * 900_000), s.completed()], holder=None)
+        hold = other.create(RunId("run-2"), [s.started()], holder=other.holder())
+        assert hold is not None
+        store.delete(RunId("run-1"), sweeps=False)
+        assert store.sweep().freed_bytes > 800_000
+        assert other.commit(hold, 1, [s.step_started()]).written
+        assert store.entries(RunId("run-2")) == [s.started(), s.step_started()]
 
 
 def blobs(store: SqliteStore) -> object:

@@ -14,7 +14,7 @@ from typing import cast
 from checkpointflow.clock import Clock
 from checkpointflow.errors import exit_code_of
 from checkpointflow.frontends.document.interpreter import DocumentWorkflow
-from checkpointflow.frontends.document.loader import definition_hash, load_text, open_definition
+from checkpointflow.frontends.document.loader import load_text, open_definition
 from checkpointflow.kernel import entries as e
 from checkpointflow.kernel.effects import Effect, ThreadExecutor
 from checkpointflow.kernel.engine import DriveOutcome, drive
@@ -88,12 +88,12 @@ class Running:
         schema = cast("JsonObject", loaded.document.inputs)
         value = with_defaults({} if run_input is None else run_input, schema)
         assert check(value, schema) == []
-        digest = definition_hash(loaded.definition)
+        digest = loaded.digest
         started = e.RunStarted(
             at=self.clock.now(), workflow_id=loaded.document.id, workflow_name=None, workflow_version=None,
             definition=digest, source_path=None, input=value, labels={}, actor=None, cwd=str(self.folder), host="h",
         )  # fmt: skip
-        self.store.create(RUN, [started], holder=None, definition=(digest, loaded.definition))
+        self.store.create(RUN, [started], holder=None, definition=(digest, loaded.stored))
 
     # -- driving ---------------------------------------------------------------------------------
 

@@ -681,7 +681,7 @@ def test_no_mutation_of_a_document_gets_past_us_with_anything_but_a_located_prob
             assert all(1 <= problem["line"] <= text.count("\n") + 2 for problem in problems)
             assert all(problem["column"] >= 1 and problem["message"] for problem in problems)
         else:
-            assert check(loaded.definition["documents"]["0"]["tree"], document_schema()) == []
+            assert check(loaded.stored["documents"]["0"]["tree"], document_schema()) == []
     assert 300 < refused < 500
 
 

@@ -13,7 +13,6 @@ import pytest
 from checkpointflow.errors import DocumentError, FileMissingError, UnknownKindError, UnsupportedError, YamlError
 from checkpointflow.frontends.document.loader import (
     Loaded,
-    definition_hash,
     load_file,
     load_text,
     open_definition,
@@ -273,7 +272,7 @@ def test_a_definition_goes_on_without_its_files(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(call("b.yaml"))
     (tmp_path / "b.yaml").write_text(document("- {id: e, kind: end, result: 7}"))
     loaded = load_file("a.yaml", cwd=tmp_path)
-    stored = json.dumps(loaded.definition)
+    stored = json.dumps(loaded.stored)
     shutil.rmtree(tmp_path)
     opened = open_definition(json.loads(stored))
     assert opened == loaded.document
@@ -285,7 +284,7 @@ def test_the_hash_covers_texts_and_what_references_resolve_to_but_not_where_file
         (tmp_path / folder).mkdir()
         for name, text in (("main", main), ("sub", sub), ("other", other)):
             (tmp_path / folder / f"{name}.yaml").write_text(text)
-        return definition_hash(load_file(f"{folder}/main.yaml", cwd=tmp_path).definition)
+        return load_file(f"{folder}/main.yaml", cwd=tmp_path).digest
 
     sub = document("- {id: e, kind: end, result: 1}")
     first = hashed("one", call("sub.yaml"), sub)
@@ -298,7 +297,7 @@ def test_the_hash_covers_texts_and_what_references_resolve_to_but_not_where_file
 
 
 def test_a_stored_definition_is_refused_only_for_what_this_version_lacks(tmp_path: Path) -> None:
-    definition = load(document("- {id: e, kind: end}"), tmp_path).definition
+    definition = load(document("- {id: e, kind: end}"), tmp_path).stored
     definition["documents"]["0"]["tree"]["workflow"]["steps"][0]["kind"] = "teleport"
     with pytest.raises(UnknownKindError, match="teleport"):
         open_definition(definition)
@@ -307,7 +306,7 @@ def test_a_stored_definition_is_refused_only_for_what_this_version_lacks(tmp_pat
 
 
 def test_opening_a_definition_imports_neither_yaml_nor_json_schema(tmp_path: Path) -> None:
-    (tmp_path / "d.json").write_text(json.dumps(load(document("- {id: e, kind: end}"), tmp_path).definition))
+    (tmp_path / "d.json").write_text(json.dumps(load(document("- {id: e, kind: end}"), tmp_path).stored))
     code = (
         "import json, sys, checkpointflow.frontends.document.loader as loader\n"
         "opened = loader.open_definition(json.load(open(sys.argv[1])))\n"

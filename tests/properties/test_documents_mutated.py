@@ -67,7 +67,7 @@ def test_no_mutation_of_a_document_gets_past_the_loader(chunk: int, texts: list[
         text = mutated(chance, texts)
         started = time.process_time()
         try:
-            definition = loaded(text, folder).definition
+            definition = loaded(text, folder).stored
         except CheckpointflowError as error:
             refused += 1
             check_problems(error, text)

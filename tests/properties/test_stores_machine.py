@@ -138,7 +138,7 @@ class Stores(RuleBasedStateMachine):
             Side([memory, memory.other_process()], lambda face: face.die()),
         ]
         self.number = 0
-        self.create(0, RUNS[0], held, {"k": "v"}, [("wait", "a")], None)
+        self.create(0, RUNS[0], held, {"k": "v"}, [("wait", "a")], None, False)
 
     def teardown(self) -> None:
         for side in getattr(self, "sides", ()):
@@ -165,16 +165,19 @@ class Stores(RuleBasedStateMachine):
 
     # -- journals ----------------------------------------------------------------------------------
 
-    @rule(where=wheres, run_id=runs, held=st.booleans(), given=labels, chosen=kinds, definition=definitions)
+    @rule(where=wheres, run_id=runs, held=st.booleans(), given=labels, chosen=kinds, definition=definitions,
+          over_moved=st.booleans())  # fmt: skip
     def create(
-        self, where: int, run_id: RunId, held: bool, given: JsonObject, chosen: list[Any], definition: Any
-    ) -> None:
+        self, where: int, run_id: RunId, held: bool, given: JsonObject, chosen: list[Any], definition: Any,
+        over_moved: bool,
+    ) -> None:  # fmt: skip
         number = self.number
 
         def act(side: Side, face: Store) -> object:
             holder = side.holder(face) if held else None
             first = s.started(number, workflow=("flow", "other")[number % 2], labels=given)
-            return side.held(face.create(run_id, [first, *entries], holder=holder, definition=definition))
+            made = face.create(run_id, [first, *entries], holder=holder, definition=definition, over_moved=over_moved)
+            return side.held(made)
 
         entries = self.entries(chosen)
         self.both(where, act)
@@ -203,9 +206,13 @@ class Stores(RuleBasedStateMachine):
 
         self.both(where, act)
 
-    @rule(where=wheres, run_id=runs)
-    def delete(self, where: int, run_id: RunId) -> None:
-        self.both(where, lambda _side, face: face.delete(run_id))
+    @rule(where=wheres, run_id=runs, sweeps=st.booleans())
+    def delete(self, where: int, run_id: RunId, sweeps: bool) -> None:
+        self.both(where, lambda _side, face: face.delete(run_id, sweeps=sweeps))
+
+    @rule(where=wheres, dry_run=st.booleans())
+    def sweep(self, where: int, dry_run: bool) -> None:
+        self.both(where, lambda _side, face: face.sweep(dry_run=dry_run).definitions)
 
     # -- the inbox ---------------------------------------------------------------------------------
 

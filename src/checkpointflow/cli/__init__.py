@@ -33,7 +33,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _version() -> int:
-    from checkpointflow import __version__
     from checkpointflow.cli.streams import put
+    from checkpointflow.version import __version__
 
     return put(f"checkpointflow {__version__}\n")

@@ -95,6 +95,9 @@ def for_run(view: RunView) -> list[JsonValue]:
         ]
     if view.status == "paused" or view.status == "interrupted":
         return [action("Go on", ["cpf", "resume", *ask]), action("See all that happened", ["cpf", "inspect", *ask])]
+    if view.status == "moved":
+        again = ["cpf", "export", *ask, "-o", f"{view.run_id}.tar"]
+        return [action("Write its bundle again", again), action("See all that happened", ["cpf", "inspect", *ask])]
     if view.status == "failed":
         first = _mended(view) if is_decided(view) else [action("Try the failed step again", ["cpf", "retry", *ask])]
         return [

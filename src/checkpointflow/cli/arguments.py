@@ -12,6 +12,7 @@ from checkpointflow.errors import UsageError
 from checkpointflow.values import JsonObject
 
 EVERYWHERE = ("--quiet", "-q", "--debug")
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _EPILOG = (
     "everywhere: --quiet says nothing on stderr, --debug prints tracebacks there. "
     "Answers are one JSON envelope on stdout."
@@ -237,6 +238,17 @@ def seconds(text: str) -> float:
     if not 0 <= value <= 1_000_000:
         raise argparse.ArgumentTypeError(f"{text[:80]!r} is not a number of seconds from 0 to 1000000")
     return value
+
+
+def age(text: str) -> float:
+    """Return the seconds of an age of up to 100 years, such as `30d`, `12h`, `90m`, `45s`, `0`."""
+    number, unit = (text[:-1], text[-1]) if text[-1:] in tuple(_UNITS) else (text, "d")
+    if (unit != text[-1:] and text != "0") or not (number.isascii() and number.isdecimal() and len(number) < 11):
+        raise argparse.ArgumentTypeError(f"{text[:80]!r} is no age such as 30d, 12h, 90m or 45s")
+    found = int(number) * _UNITS[unit]
+    if found > 100 * 366 * 86400:
+        raise argparse.ArgumentTypeError(f"{text[:80]!r} is more than 100 years")
+    return float(found)
 
 
 def count(text: str) -> int:

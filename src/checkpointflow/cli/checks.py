@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -30,17 +30,22 @@ _ID_OF_1_X, _NO_ID = re.compile("[0-9a-f]{32}"), re.compile(r"(?!)")
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that was looked at: what is so and, unless it is well, what to do."""
+    """One thing that was looked at: what is so and, unless it is well, what to do.
+
+    `install` is what can be installed to that end, by the program that takes it.
+    """
 
     name: str
     status: Status
     message: str
     remedy: str = ""
+    install: Mapping[str, str] | None = None
 
     def as_json(self) -> JsonObject:
         """Return the check as a field of an envelope."""
         shown: JsonObject = {"name": self.name, "status": self.status, "message": self.message}
-        return shown | ({"remedy": self.remedy} if self.remedy else {})
+        shown |= {"remedy": self.remedy} if self.remedy else {}
+        return shown | ({"install": dict(self.install)} if self.install else {})
 
 
 def all_checks(door: Door) -> list[Check]:
@@ -73,8 +78,8 @@ def _of_error(name: str, error: PersistenceError) -> Check:
 
 
 def _versions() -> Iterator[Check]:
-    from checkpointflow import __version__
     from checkpointflow.stores.sqlite.checkup import versions
+    from checkpointflow.version import __version__
 
     python = ".".join(map(str, sys.version_info[:3]))
     yield Check("python", "ok", f"checkpointflow {__version__} on {sys.implementation.name} {python}, {sys.executable}")
@@ -231,6 +236,8 @@ def _sound(settings: Settings) -> Iterator[Check]:
 
 
 def _runs(door: Door) -> Iterator[Check]:
+    from checkpointflow.cli import upkeep
+
     client = door.client()
     held, _ = client.runs(status="running", limit=1000)
     shown = [f"`{view.run_id}` by process {view.holder.pid} on `{view.holder.host}`" for view in held if view.holder]
@@ -247,6 +254,9 @@ def _runs(door: Door) -> Iterator[Check]:
         yield Check("due timers", "warning", f"the time has come for {listed}", remedy)
     else:
         yield Check("due timers", "ok", "no timer is due")
+    waiting = len({view.run_id for view in left} | {str(run_id) for run_id in client.timed()})
+    yield from upkeep.drivers(client, door.settings, waiting=waiting)
+    yield from upkeep.retention(client, door.settings)
     yield from _leftovers(door)
 
 
@@ -259,7 +269,7 @@ def _leftovers(door: Door) -> Iterator[Check]:
     names = [path for path in sorted(folder.iterdir()) if path.is_dir()] if folder.is_dir() else []
     lost = [path for path in names if not older.fullmatch(path.name) and not client.has(path.name)]
     if lost:
-        remedy = "remove them; nothing refers to them any more"
+        remedy = "`cpf gc` removes them, once nothing in them has changed for an hour"
         yield Check(
             "files", "warning", f"these folders belong to no run: {_listed([f'`{path}`' for path in lost])}", remedy
         )

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 COMMANDS = (
     "init", "guide", "validate", "test", "schema", "graph", "flows", "plan", "run", "resume", "send", "waits", "runs",
-    "status",
-    "inspect", "logs", "cancel", "retry", "decide", "fork", "tick", "worker", "delete", "doctor", "completion",
+    "status", "inspect", "logs", "cancel", "retry", "decide", "fork", "tick", "worker", "export", "import", "verify",
+    "delete", "gc", "doctor", "completion",
 )  # fmt: skip
 
 

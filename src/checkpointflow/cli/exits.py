@@ -95,7 +95,11 @@ POSSIBLE: Mapping[str, frozenset[int]] = {
     "fork": _DRIVING,
     "tick": ALWAYS,
     "worker": ALWAYS,
+    "export": ALWAYS | {20, 70},
+    "import": ALWAYS | {70},
+    "verify": ALWAYS,
     "delete": ALWAYS | {20, 70},
+    "gc": ALWAYS,
     "doctor": ALWAYS,
     "completion": ALWAYS,
 }

@@ -50,9 +50,9 @@ def revised(args: Namespace, door: Door, *, failed: bool, reason: str | None = N
         run_id = door.find(args.run_id)
         drive.client.refuse_unless(run_id, failed=failed)
         if args.dry_run:
-            return _shown(door, drive.client.rehearse(run_id, loaded=loaded, rerun=args.rerun))
+            return _shown(door, drive.client.rehearse(run_id, definition=loaded, rerun=args.rerun))
         view, changes = drive.client.revise(
-            run_id, loaded=loaded, rerun=args.rerun, reason=reason, follow=not args.no_follow
+            run_id, definition=loaded, rerun=args.rerun, reason=reason, follow=not args.no_follow
         )
         more: JsonObject = {"driven": not args.no_follow, "changes": changes_fields(changes)}
         return drive.ended(view, follow=not args.no_follow, more=more)

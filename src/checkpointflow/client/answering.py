@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
@@ -22,7 +23,7 @@ from checkpointflow.values import JsonObject, JsonValue
 from checkpointflow.views import RunView, status_of
 
 if TYPE_CHECKING:
-    from checkpointflow.frontends.document.model import Document
+    from checkpointflow.frontends.definition import Definition
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +67,24 @@ class Answering:
             details={"waits": [one.wait_id for one in fitting]},
             run_id=run_id,
         )
+
+    def matched(self, run_id: RunId, responses: Mapping[str, JsonValue]) -> list[tuple[OpenWait, JsonValue]]:
+        """Return the open waits that responses by wait id, key or event name are for, each checked to fit.
+
+        Raises:
+            RunNotWaitingError, EventMismatchError: a name fits nothing that is open.
+            UsageError: a name fits several, or two responses are for one wait.
+            EventPayloadError: a payload does not fit.
+        """
+        found: dict[str, tuple[OpenWait, JsonValue]] = {}
+        for name, payload in responses.items():
+            by_place = self.fitting(run_id, None, name)
+            wait = by_place[0] if len(by_place) == 1 else self.wait_to_answer(run_id, name, None)
+            if wait.key in found:
+                raise UsageError(f"two responses are for `{wait.key}`; give one", run_id=run_id)
+            self._check_payload(wait, payload)
+            found[wait.key] = (wait, payload)
+        return list(found.values())
 
     def accept(self, wait: OpenWait, payload: JsonValue, event_id: str | None) -> Delivery:
         """Have an answer accepted; the outcome is `accepted`, `duplicate` or `late`.
@@ -145,18 +164,16 @@ class Answering:
         details = _answer_details(answers[-1] if answers else None)
         return RunNotWaitingError(f"run `{run_id}` is {status} and {about}", details=details, run_id=run_id)
 
-    def check_output(self, document: Document, wait: OpenWait, output: JsonValue) -> None:
+    def check_output(self, definition: Definition, wait: OpenWait, output: JsonValue) -> None:
         """Refuse an output that does not fit the schema of a step in doubt.
 
         Raises:
             EventPayloadError: it does not.
         """
-        every = [document, *document.library.values()]
-        named = [step for one in every for step in one.all_steps() if step.id == last_name(wait.key)]
-        schemas = [step.outputs for step in named if step.outputs is not None]
-        if len({id(schema) for schema in schemas}) == 1:
+        step = definition.step(wait.key)
+        if step is not None and step.output_schema is not None:
             fact = f"the output that `--output` gives does not fit the schema of step `{wait.key}`"
-            _refuse_misfit(output, schemas[0], fact, wait.run_id)
+            _refuse_misfit(output, step.output_schema, fact, wait.run_id)
 
     def _check_payload(self, wait: OpenWait, payload: JsonValue) -> None:
         asked = f"the input does not fit what `{wait.event_name}` asks for"

@@ -15,7 +15,7 @@ from checkpointflow.kernel.state import Record, RunState, StepRecord, TimerRecor
 from checkpointflow.values import JsonObject
 
 if TYPE_CHECKING:
-    from checkpointflow.frontends.document.meanings import Meanings
+    from checkpointflow.frontends.definition import Meanings
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -72,7 +72,7 @@ def changed_of(rehearsal: Rehearsal, before: Meanings, after: Meanings) -> tuple
 
     What the rehearsal could not reach, since something new comes first, is compared by the texts of both documents.
     """
-    unlike = [key for key in _behind(rehearsal, after) if not before.agrees(after, last_name(key))]
+    unlike = [key for key in _behind(rehearsal, after) if before.means(last_name(key)) != after.means(last_name(key))]
     return (*map(_changed, rehearsal.changed), *map(_reworded, unlike))
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from checkpointflow.client.answering import Answering, too_late
 from checkpointflow.client.changes import Changes
 from checkpointflow.client.driving import Driver, Undriven
-from checkpointflow.client.place import FOLLOW_SECONDS
+from checkpointflow.client.place import FOLLOW_SECONDS, Place
 from checkpointflow.client.reading import Reader
 from checkpointflow.client.revising import Reviser
 from checkpointflow.client.starting import Starter
@@ -33,7 +33,13 @@ from checkpointflow.values import JsonObject, JsonValue
 from checkpointflow.views import RunView, status_of
 
 if TYPE_CHECKING:
-    from checkpointflow.frontends.document.loader import Loaded
+    from pathlib import Path
+
+    from checkpointflow.client.bundles.reading import Bundle
+    from checkpointflow.client.moving import Imported, Mover
+    from checkpointflow.client.sweeping import Collected, Retention, Settled
+    from checkpointflow.frontends.definition import Definition
+    from checkpointflow.frontends.document.definition import Loaded
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,8 +70,9 @@ class Client(Reader):
         interrupt: Interrupt | None = None,
         on_created: Callable[[str], None] | None = None,
         clock: Clock | None = None,
+        place: Place | None = None,
     ) -> None:
-        super().__init__(settings, clock=clock)
+        super().__init__(settings, clock=clock, place=place)
         observer = observer or (lambda _entries, _position: None)
         self._driver = Driver(
             place=self._place,
@@ -79,7 +86,7 @@ class Client(Reader):
 
     def run(
         self,
-        loaded: Loaded,
+        definition: Definition,
         run_input: JsonValue,
         *,
         run_id: str | None = None,
@@ -96,7 +103,7 @@ class Client(Reader):
             RunExistsError: the run id is taken by another run.
             RunPausedError: the run that has the id is paused.
         """
-        run, hold = self._starter.begin(loaded, run_input, run_id, labels or {}, is_held=True)
+        run, hold = self._starter.begin(definition, run_input, run_id, labels or {}, is_held=True)
         if hold is not None:
             return self._drive(run, hold)
         view = self._view(run)
@@ -104,7 +111,7 @@ class Client(Reader):
 
     def start(
         self,
-        loaded: Loaded,
+        definition: Definition,
         run_input: JsonValue,
         *,
         run_id: str | None = None,
@@ -117,7 +124,7 @@ class Client(Reader):
         Raises:
             InputError, SecretMissingError, RunExistsError: as `run`.
         """
-        run, _ = self._starter.begin(loaded, run_input, run_id, labels or {}, is_held=False)
+        run, _ = self._starter.begin(definition, run_input, run_id, labels or {}, is_held=False)
         return self._view(run)
 
     def resume(
@@ -156,6 +163,33 @@ class Client(Reader):
         if delivery.outcome == "late":
             raise too_late(answered, self._drive(run) if follow else None)
         return Receipt(run=self._drive(run) if follow else self.get(run), driven=follow)
+
+    def advance(
+        self, run_id: str, responses: Mapping[str, JsonValue] | None = None, *, definition: Definition | None = None
+    ) -> RunView:
+        """Answer waits of a run, by their ids, keys or unique event names, and drive it; nobody else is followed.
+
+        The run is held first: either every response is accepted, or none and the run is as it was. One that has
+        settled is returned as it is. `definition` is its code, if that is at hand.
+
+        Raises:
+            RunHeldError: the run is being driven.
+            RunNotWaitingError, EventMismatchError, UsageError, EventPayloadError: as `resume`.
+        """
+        run = RunId(run_id)
+        if definition is not None:
+            self._place.known[definition.digest] = definition
+        if not responses and self._store.head(run).is_settled:
+            return self.get(run)
+        answers = self._answering.matched(run, responses or {})
+        hold = self._store.acquire(run, self._place.own(), at=self._clock.now())
+        try:
+            for wait, payload in answers:
+                self._answering.accept(wait, payload, None)
+        except BaseException:
+            self._driver.let_go(hold)
+            raise
+        return self._view(run, warnings=self._driver.go_on(hold))
 
     def send(
         self, run_id: str, *, event: str, payload: JsonValue, wait: str | None = None, event_id: str | None = None
@@ -227,7 +261,7 @@ class Client(Reader):
         run = RunId(run_id)
         self.refuse_unless(run_id, failed=True)
         head = self._store.head(run)
-        workflow = self._driver.workflow(head)
+        workflow = self._place.definition(head).workflow()
         hold = self._store.acquire(run, self._place.own(), at=self._clock.now())
         reopen(hold, self._driver.surroundings(), reason)
         if not follow:
@@ -253,7 +287,7 @@ class Client(Reader):
         self,
         run_id: str,
         *,
-        loaded: Loaded | None = None,
+        definition: Definition | None = None,
         rerun: Sequence[str] = (),
         reason: str | None = None,
         follow: bool = True,
@@ -271,26 +305,26 @@ class Client(Reader):
             UsageError, InputError: the document is none for this run, or there is no such step.
         """
         run = RunId(run_id)
-        with self._reviser.revised(run, loaded, rerun, reason) as (hold, changes):
+        with self._reviser.revised(run, definition, rerun, reason) as (hold, changes):
             if not follow:
                 self._driver.let_go(hold)
                 return self.get(run), changes
             return self._view(run, warnings=self._driver.go_on(hold)), changes
 
-    def rehearse(self, run_id: str, *, loaded: Loaded | None = None, rerun: Sequence[str] = ()) -> Changes:
+    def rehearse(self, run_id: str, *, definition: Definition | None = None, rerun: Sequence[str] = ()) -> Changes:
         """Return what `revise` would change; nothing is changed.
 
         Raises:
             What `revise` would raise.
         """
-        return self._reviser.rehearsed(RunId(run_id), loaded, rerun, None)
+        return self._reviser.rehearsed(RunId(run_id), definition, rerun, None)
 
     def fork(
         self,
         run_id: str,
         *,
         at: str,
-        loaded: Loaded | None = None,
+        definition: Definition | None = None,
         new_id: str | None = None,
         labels: Mapping[str, str] | None = None,
         follow: bool = True,
@@ -301,7 +335,7 @@ class Client(Reader):
             RunExistsError: the new id is taken.
             DefinitionChangedError, UsageError, InputError: as `revise`.
         """
-        new, hold = self._reviser.forked(RunId(run_id), at, loaded, new_id, labels)
+        new, hold = self._reviser.forked(RunId(run_id), at, definition, new_id, labels)
         if not follow:
             self._driver.let_go(hold)
             return self.get(new)
@@ -326,7 +360,7 @@ class Client(Reader):
         run = RunId(run_id)
         wait = self._answering.in_doubt(run, step)
         if decision == "done":
-            self._answering.check_output(self._driver.document(self._store.head(run)), wait, output)
+            self._answering.check_output(self._place.definition(self._store.head(run)), wait, output)
         payload: JsonObject = {"decision": decision, "output": output, "reason": reason}
         delivery = self._store.deliver(self._answering.message(run, "decide", wait.key, payload, None))
         if delivery.outcome == "settled":
@@ -357,6 +391,59 @@ class Client(Reader):
                 f"{error.strerror or error}; remove that folder yourself"
             ) from None
         return view
+
+    def collect(
+        self, older_than_seconds: float, *, statuses: Sequence[Settled] | None = None, dry_run: bool = False
+    ) -> Collected:
+        """Forget the runs that settled so long ago, and remove what belongs to no run; with `dry_run` only say what.
+
+        Without `statuses` those are the runs with which nothing can be done any more: completed and cancelled ones.
+        What could still go on is never touched, and neither are folders in which something was done within the hour.
+        """
+        from checkpointflow.client.sweeping import ENDED, Collector
+
+        return Collector(place=self._place).collect(older_than_seconds, statuses or ENDED, dry_run=dry_run)
+
+    def retention(self, older_than_seconds: float) -> Retention:
+        """Return how much is kept, and how many runs settled so long ago that `collect` would forget them."""
+        from checkpointflow.client.sweeping import Collector
+
+        return Collector(place=self._place).retention(older_than_seconds)
+
+    def export(self, run_id: str, path: Path, *, move: bool = False, force: bool = False) -> RunView:
+        """Write a run as a bundle, which holds all that is needed to go on with it; return the run as it then is.
+
+        With `move` it goes on from there alone: it is `moved` here before the file is written, and after a crash in
+        between another export writes that. Without, the bundle holds the run as it was at one moment, also while
+        somebody drives it. The same run gives the same bytes.
+
+        Raises:
+            FileExistsAlreadyError: there is such a file, and `force` was not said; nothing was changed.
+            RunHeldError: another process drives a run that is to be moved.
+            RunSettledError: a run that is to be moved has completed or been cancelled.
+            StoreUnavailable: the file cannot be written; a run that was moved stays so.
+        """
+        self._mover().export(RunId(run_id), path, moves=move, force=force)
+        return self.get(run_id)
+
+    def take_over(self, bundle: Bundle, *, copy: bool = False) -> tuple[RunView, Imported]:
+        """Keep the run of a bundle here, as it stood; nobody drives it yet. A copy gets an id of its own.
+
+        A run that was moved away from here and comes back takes its own place. A crash leaves either nothing or all of
+        it; files may be left over, which `gc` removes.
+
+        Raises:
+            BundleError: the run was not moved, so another place may go on with it, and no copy was asked for.
+            RunExistsError: the run is here, and is no earlier state of the bundle's.
+            StoreUnavailable: its files cannot be kept.
+        """
+        found = self._mover().take_over(bundle, copies=copy)
+        return self._view(found.run_id, warnings=found.warnings), found
+
+    def _mover(self) -> Mover:
+        from checkpointflow.client.moving import Mover
+
+        return Mover(driver=self._driver)
 
     def worker(self, **options: Any) -> Worker:
         """Return what drives whatever is due in this store; see Worker for the options."""

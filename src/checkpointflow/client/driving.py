@@ -17,7 +17,6 @@ from checkpointflow.kernel.surroundings import Interrupt, Surroundings
 from checkpointflow.values import JsonObject
 
 if TYPE_CHECKING:
-    from checkpointflow.frontends.document.model import Document
     from checkpointflow.kernel.effects import Executor
 
 
@@ -70,7 +69,7 @@ class Driver:
     def _opened(self, head: RunHead, hold: Hold) -> Workflow:
         """Return the run's workflow; the hold is given up if it cannot be opened here."""
         try:
-            return self.workflow(head)
+            return self.place.definition(head).workflow()
         except BaseException:
             self.place.store.commit(hold, head.length, [], release=True)
             raise
@@ -88,18 +87,6 @@ class Driver:
             return True  # it was given up, or somebody has taken the run since
         except PersistenceError:
             return False
-
-    def workflow(self, head: RunHead) -> Workflow:
-        """Return the code that decides a run."""
-        from checkpointflow.frontends.document.interpreter import DocumentWorkflow
-
-        return DocumentWorkflow(self.document(head))
-
-    def document(self, head: RunHead) -> Document:
-        """Return the document as it was when the run started."""
-        from checkpointflow.frontends.document.definition import open_definition
-
-        return open_definition(self.place.store.definition(head.definition))
 
     def surroundings(self) -> Surroundings:
         """Return what a drive needs beside its run."""

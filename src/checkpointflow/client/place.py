@@ -5,11 +5,16 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from checkpointflow.clock import Clock
+from checkpointflow.clock import Clock, SystemClock
 from checkpointflow.config import Settings
 from checkpointflow.kernel.ids import HolderId, RunId
 from checkpointflow.kernel.store import HolderInfo, RunHead, Store
+from checkpointflow.stores import open_store
+
+if TYPE_CHECKING:
+    from checkpointflow.frontends.definition import Definition
 
 FOLLOW_SECONDS = 0.1
 """How often a run that another process drives is looked at."""
@@ -24,12 +29,27 @@ class Place:
     clock: Clock
     driven: set[RunId] = field(default_factory=set)
     pause: threading.Event = field(default_factory=threading.Event)
+    known: dict[str, Definition] = field(default_factory=dict)
+    """Definitions of this process, by their digests: code need not be found where a run's definition says."""
     _holder: HolderId | None = None
 
     @property
     def runs_dir(self) -> Path:
         """The folder in which each run has one of its own, for its files."""
         return self.settings.home / "runs"
+
+    def definition(self, head: RunHead) -> Definition:
+        """Return the definition that a run goes by: as this process knows it, else as it is stored.
+
+        Raises:
+            UnsupportedError: it cannot be opened here.
+        """
+        known = self.known.get(head.definition)
+        if known is not None:
+            return known
+        from checkpointflow.frontends.opening import open_stored
+
+        return open_stored(self.store.definition(head.definition), path=head.source_path)
 
     def own(self) -> HolderId:
         """Return this process's holder id, and remember it."""
@@ -50,3 +70,14 @@ class Place:
                 is_left = holder is not None and holder.holder == self._holder and run_id not in self.driven
                 return head, None if is_left else holder
             head = again
+
+
+def place_of(settings: Settings, *, clock: Clock | None = None) -> Place:
+    """Return the place of a process in its state folder, whose store is opened.
+
+    Raises:
+        PersistenceError: the store cannot be opened.
+    """
+    clock = clock or SystemClock()
+    store = open_store(settings.home, clock=clock, durability=settings.durability)
+    return Place(settings=settings, store=store, clock=clock)

@@ -7,21 +7,19 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from checkpointflow import clock as clocks
-from checkpointflow.client.place import FOLLOW_SECONDS, Place
-from checkpointflow.clock import Clock, SystemClock
+from checkpointflow.client.place import FOLLOW_SECONDS, Place, place_of
+from checkpointflow.clock import Clock
 from checkpointflow.config import Settings
 from checkpointflow.errors import CheckpointflowError, RunNotFoundError, UsageError
 from checkpointflow.kernel import entries as e
 from checkpointflow.kernel.ids import RunId, StepKey
-from checkpointflow.kernel.store import OpenWait, RunHead, StoredStatus
-from checkpointflow.stores import open_store
+from checkpointflow.kernel.store import DriverInfo, OpenWait, RunHead, StoredStatus
 from checkpointflow.values import JsonObject
 from checkpointflow.views import (
     STATUSES,
-    Doubtful,
     Inspection,
     PathsOf,
     RunView,
@@ -35,6 +33,9 @@ from checkpointflow.views import (
     wait_view,
 )
 
+if TYPE_CHECKING:
+    from checkpointflow.frontends.definition import StepTraits
+
 R = TypeVar("R", bound="Reader")
 _SHORTEST_FRAGMENT = 4
 
@@ -42,15 +43,14 @@ _SHORTEST_FRAGMENT = 4
 class Reader:
     """The runs in the store of one state folder, as they stand; a context manager.
 
-    Every method may raise PersistenceError.
+    With a `place` it works there, beside whoever else does, and closing it closes that place for all. Every method may
+    raise PersistenceError.
     """
 
-    def __init__(self, settings: Settings, *, clock: Clock | None = None) -> None:
-        clock = clock or SystemClock()
-        store = open_store(settings.home, clock=clock, durability=settings.durability)
-        self._place = Place(settings=settings, store=store, clock=clock)
-        self._store = store
-        self._clock = clock
+    def __init__(self, settings: Settings, *, clock: Clock | None = None, place: Place | None = None) -> None:
+        self._place = place or place_of(settings, clock=clock)
+        self._store = self._place.store
+        self._clock = self._place.clock
 
     def __enter__(self: R) -> R:
         """Return the reader itself."""
@@ -172,6 +172,14 @@ class Reader:
         idle = {run_id: head for run_id, (head, holder) in stands.items() if holder is None or not holder.alive}
         return [wait_view(one, idle[one.run_id], now) for one in waits if one.run_id in idle and not one.answered]
 
+    def timed(self) -> set[str]:
+        """Return the runs that a time brings on: they sleep, or a question of theirs has a deadline."""
+        return {wait.run_id for wait in self._store.waits() if wait.due_at is not None}
+
+    def drivers(self) -> list[DriverInfo]:
+        """Return who drives whatever is due: the workers that live, and the last tick of each pool."""
+        return self._store.drivers()
+
     def watch(self, run_id: str) -> Iterator[RunView]:
         """Yield a run as it stands, a few times a second while somebody drives it, and once after that."""
         while (view := self.get(run_id)).status == "running":
@@ -215,24 +223,17 @@ class Reader:
         doubts = self._doubts(head, waits)
         return run_view(head, holder, waits=waits, value=value, warnings=noted, doubts=doubts, now=self._clock.now())
 
-    def _doubts(self, head: RunHead, waits: Iterable[OpenWait]) -> dict[StepKey, Doubtful]:
+    def _doubts(self, head: RunHead, waits: Iterable[OpenWait]) -> dict[StepKey, StepTraits]:
         """Return what the document says of steps in doubt; nothing of those that it cannot be asked about here."""
         keys = [wait.key for wait in waits if wait.kind == "in_doubt"]
         if not keys:
             return {}
-        from checkpointflow.frontends.document.definition import open_definition
-        from checkpointflow.frontends.document.keys import step_at
-
         try:
-            document = open_definition(self._store.definition(head.definition))
+            definition = self._place.definition(head)
         except CheckpointflowError:
             return {}
-        steps = {key: step_at(document, key) for key in keys}
-        return {
-            key: Doubtful(effect="once" if step.effect == "once" else "idempotent", output_schema=step.outputs)
-            for key, step in steps.items()
-            if step is not None
-        }
+        steps = {key: definition.step(key) for key in keys}
+        return {key: step for key, step in steps.items() if step is not None}
 
     def _short_view(self, head: RunHead) -> RunView:
         holder = None if head.is_settled else self._store.holder_of(head.run_id)

@@ -16,14 +16,12 @@ from checkpointflow.kernel.ids import RunId, StepKey
 from checkpointflow.kernel.rehearsal import rehearse
 from checkpointflow.kernel.revising import Revised, Revision, append, forked, revised
 from checkpointflow.kernel.rewinding import first_positions, keys_named
-from checkpointflow.kernel.run import Workflow
 from checkpointflow.kernel.state import RunState, fold
 from checkpointflow.kernel.store import Hold, RunHead
 from checkpointflow.values import JsonObject, JsonValue
 
 if TYPE_CHECKING:
-    from checkpointflow.frontends.document.loader import Loaded
-    from checkpointflow.frontends.document.model import Document
+    from checkpointflow.frontends.definition import Definition
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,17 +41,17 @@ class Reviser:
     driver: Driver
     starter: Starter
 
-    def rehearsed(self, run_id: RunId, loaded: Loaded | None, steps: Sequence[str], reason: str | None) -> Changes:
+    def rehearsed(self, run_id: RunId, edited: Definition | None, steps: Sequence[str], reason: str | None) -> Changes:
         """Return what a revision would change; nothing is written.
 
         Raises:
             DefinitionChangedError, StepOnceError, RunSettledError, UsageError, InputError: it would be refused.
         """
-        return self._proposed(run_id, loaded, steps, reason).changes
+        return self._proposed(run_id, edited, steps, reason).changes
 
     @contextmanager
     def revised(
-        self, run_id: RunId, loaded: Loaded | None, steps: Sequence[str], reason: str | None
+        self, run_id: RunId, edited: Definition | None, steps: Sequence[str], reason: str | None
     ) -> Iterator[tuple[Hold, Changes]]:
         """Have a run go on otherwise, and give it, held; nothing is recorded if anything is raised.
 
@@ -64,7 +62,7 @@ class Reviser:
         place = self.driver.place
         hold = place.store.acquire(run_id, place.own(), at=place.clock.now())
         try:
-            proposal = self._proposed(run_id, loaded, steps, reason)
+            proposal = self._proposed(run_id, edited, steps, reason)
             append(hold, self.driver.surroundings(), proposal.revised.added, proposal.definition)
         except BaseException:
             self.driver.let_go(hold)
@@ -75,7 +73,7 @@ class Reviser:
         self,
         run_id: RunId,
         step: str,
-        loaded: Loaded | None,
+        edited: Definition | None,
         new_id: str | None,
         labels: Mapping[str, str] | None,
     ) -> tuple[RunId, Hold]:
@@ -85,76 +83,72 @@ class Reviser:
             RunExistsError: the id is taken.
             The errors of `rehearsed`.
         """
-        from checkpointflow.frontends.document.meanings import Meanings
-
         place = self.driver.place
         head, entries = place.store.head(run_id), place.store.entries(run_id)
         key = _named(fold(entries), step)
-        document, definition = self._definition(head, loaded, _started(entries).input)
-        started = self._forked_start(run_id, entries, key, document, definition[0], labels)
+        before, after = self._definitions(head, edited, _started(entries).input)
+        started = self._forked_start(run_id, entries, key, after, labels)
         kept = forked(entries, key, started)
-        rehearsal = rehearse(_workflow(document), run_id, kept, place.clock)
-        _refuse_changed(changed_of(rehearsal, Meanings(self.driver.document(head)), Meanings(document)))
-        new, hold = self.starter.create(new_id, kept, definition)
+        rehearsal = rehearse(after.workflow(), run_id, kept, place.clock)
+        _refuse_changed(changed_of(rehearsal, before.meanings(), after.meanings()))
+        new, hold = self.starter.create(new_id, kept, (after.digest, after.stored))
         self._copy_outputs(run_id, new, kept)
         return new, hold
 
-    def _proposed(self, run_id: RunId, loaded: Loaded | None, steps: Sequence[str], reason: str | None) -> _Proposal:
-        from checkpointflow.frontends.document.meanings import Meanings
-
+    def _proposed(
+        self, run_id: RunId, edited: Definition | None, steps: Sequence[str], reason: str | None
+    ) -> _Proposal:
         place = self.driver.place
         head, entries = place.store.head(run_id), place.store.entries(run_id)
         state = fold(entries)
-        document, definition = self._definition(head, loaded, _started(entries).input)
+        before, after = self._definitions(head, edited, _started(entries).input)
         revision = Revision(
             at=place.clock.now(),
             actor=place.settings.actor,
-            definition=definition[0],
-            source_path=document.path,
-            workflow_name=document.name,
-            workflow_version=document.version,
+            definition=after.digest,
+            source_path=after.path,
+            workflow_name=after.name,
+            workflow_version=after.version,
             steps=tuple(_named(state, step) for step in steps),
             reason=reason,
         )
         found = revised(run_id, entries, revision)
-        rehearsal = rehearse(_workflow(document), run_id, [*entries, *found.added], place.clock)
-        changes = changes_of(state, found, rehearsal, Meanings(self.driver.document(head)), Meanings(document))
+        rehearsal = rehearse(after.workflow(), run_id, [*entries, *found.added], place.clock)
+        changes = changes_of(state, found, rehearsal, before.meanings(), after.meanings())
         _refuse_changed(changes.changed)
-        return _Proposal(run_id=run_id, definition=definition, revised=found, changes=changes)
+        return _Proposal(run_id=run_id, definition=(after.digest, after.stored), revised=found, changes=changes)
 
-    def _definition(
-        self, head: RunHead, loaded: Loaded | None, run_input: JsonValue
-    ) -> tuple[Document, tuple[str, JsonObject]]:
-        """Return the document to go on with, and its definition by hash; an edited one has to fit the run."""
-        if loaded is None:
-            return self.driver.document(head), (head.definition, self.driver.place.store.definition(head.definition))
-        from checkpointflow.frontends.document.loader import definition_hash
-
-        if loaded.document.id != head.workflow_id:
+    def _definitions(
+        self, head: RunHead, edited: Definition | None, run_input: JsonValue
+    ) -> tuple[Definition, Definition]:
+        """Return the definition that a run goes by, and that to go on with; an edited one has to fit the run."""
+        before = self.driver.place.definition(head)
+        if edited is None:
+            return before, before
+        if edited.id != head.workflow_id:
             raise UsageError(
                 f"run `{head.run_id}` is one of workflow `{head.workflow_id}`, and the file holds "
-                f"`{loaded.document.id}`; go on with a document of the same id"
+                f"`{edited.id}`; go on with a definition of the same id"
             )
-        self.starter.check_revised(loaded.document, run_input)
-        return loaded.document, (definition_hash(loaded.definition), loaded.definition)
+        self.starter.check_revised(edited, run_input)
+        return before, edited
 
     def _forked_start(
         self,
         run_id: RunId,
         entries: Sequence[e.AnyEntry],
         key: StepKey,
-        document: Document,
-        definition: str,
+        definition: Definition,
         labels: Mapping[str, str] | None,
     ) -> e.RunStarted:
         first, settings = _started(entries), self.driver.place.settings
         return replace(
             first,
             at=self.driver.place.clock.now(),
-            workflow_name=document.name,
-            workflow_version=document.version,
-            definition=definition,
-            source_path=document.path,
+            workflow_name=definition.name,
+            workflow_version=definition.version,
+            definition=definition.digest,
+            source_path=definition.path,
             labels=first.labels if labels is None else {**first.labels, **labels},
             actor=settings.actor,
             host=settings.host,
@@ -175,12 +169,6 @@ class Reviser:
                     if source.exists():
                         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
                         shutil.copy2(source, target)
-
-
-def _workflow(document: Document) -> Workflow:
-    from checkpointflow.frontends.document.interpreter import DocumentWorkflow
-
-    return DocumentWorkflow(document)
 
 
 def _started(entries: Sequence[e.AnyEntry]) -> e.RunStarted:

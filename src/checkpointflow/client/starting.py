@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from checkpointflow.client.place import Place
 from checkpointflow.errors import (
@@ -24,8 +24,8 @@ from checkpointflow.values import JsonObject, JsonValue
 from checkpointflow.views import status_of
 
 if TYPE_CHECKING:
-    from checkpointflow.frontends.document.loader import Loaded
-    from checkpointflow.frontends.document.model import Document
+    from checkpointflow.frontends.definition import Definition
+    from checkpointflow.frontends.document.definition import Loaded
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +38,7 @@ class Starter:
 
     def begin(
         self,
-        loaded: Loaded,
+        definition: Definition,
         run_input: JsonValue,
         run_id: str | None,
         labels: Mapping[str, str],
@@ -46,18 +46,19 @@ class Starter:
         is_held: bool,
     ) -> tuple[RunId, Hold | None]:
         """Begin a run, and return its hold if it is new and held; or attach to the run that has the id."""
-        from checkpointflow.frontends.document.loader import definition_hash
+        from checkpointflow.frontends.inputs import checked_input
 
-        checked = self._checked_input(loaded.document, run_input)
-        digest = definition_hash(loaded.definition)
+        checked = checked_input(definition, run_input)
+        digest = definition.digest
+        self.place.known[digest] = definition
         if run_id is not None and self._is_attached(_chosen_id(run_id), digest, checked):
             return _chosen_id(run_id), None
-        self._refuse_missing_secrets(loaded.document)
-        started = self._started(loaded, digest, checked, labels)
+        self._refuse_missing_secrets(definition)
+        started = self._started(definition, checked, labels)
         chosen = ids.new_run_id(started.at) if run_id is None else _chosen_id(run_id)
         try:
             holder = self.place.own() if is_held else None
-            hold = self.place.store.create(chosen, [started], holder=holder, definition=(digest, loaded.definition))
+            hold = self.place.store.create(chosen, [started], holder=holder, definition=(digest, definition.stored))
         except RunExistsError:
             if not self._is_attached(chosen, digest, checked):
                 raise
@@ -69,9 +70,10 @@ class Starter:
     def plan(self, loaded: Loaded, run_input: JsonValue) -> JsonObject:
         """Return what a run would do, which waits it may open, and what is missing here; performs nothing."""
         from checkpointflow.frontends.document.plan import plan
+        from checkpointflow.frontends.inputs import checked_input
 
-        checked = self._checked_input(loaded.document, run_input)
-        missing = self._missing_secrets(loaded.document)
+        checked = checked_input(loaded, run_input)
+        missing = self._missing_secrets(loaded)
         return plan(loaded.document, checked, path=self.place.settings.environment.get("PATH"), missing_secrets=missing)
 
     def create(
@@ -89,19 +91,21 @@ class Starter:
         self.observer(entries, 1)
         return chosen, hold
 
-    def check_revised(self, document: Document, run_input: JsonValue) -> None:
-        """Refuse an edited document for a run with this input.
+    def check_revised(self, definition: Definition, run_input: JsonValue) -> None:
+        """Refuse an edited definition for a run with this input.
 
         Raises:
             InputError: the input does not fit it, or lacks what it would have filled in.
             SecretMissingError: it needs a secret that is missing here.
         """
-        if self._checked_input(document, run_input) != run_input:
+        from checkpointflow.frontends.inputs import checked_input
+
+        if checked_input(definition, run_input) != run_input:
             raise InputError(
-                f"workflow `{document.id}` now has defaults for inputs that this run was started without, and a run "
+                f"workflow `{definition.id}` now has defaults for inputs that this run was started without, and a run "
                 "keeps its input; write `default(inputs.NAME, …)` in the steps instead"
             )
-        self._refuse_missing_secrets(document)
+        self._refuse_missing_secrets(definition)
 
     def _is_attached(self, run_id: RunId, digest: str, run_input: JsonValue) -> bool:
         """Tell whether there is a run with this id, which then is the one that is meant."""
@@ -121,48 +125,36 @@ class Starter:
             )
         return True
 
-    def _started(self, loaded: Loaded, digest: str, run_input: JsonValue, labels: Mapping[str, str]) -> e.RunStarted:
-        document = loaded.document
+    def _started(self, definition: Definition, run_input: JsonValue, labels: Mapping[str, str]) -> e.RunStarted:
         return e.RunStarted(
             at=self.place.clock.now(),
-            workflow_id=document.id,
-            workflow_name=document.name,
-            workflow_version=document.version,
-            definition=digest,
-            source_path=document.path,
+            workflow_id=definition.id,
+            workflow_name=definition.name,
+            workflow_version=definition.version,
+            definition=definition.digest,
+            source_path=definition.path,
             input=run_input,
-            labels=dict(labels),
+            labels={**definition.labels, **labels},
             actor=self.place.settings.actor,
             cwd=self.place.settings.cwd,
             host=self.place.settings.host,
         )
 
-    def _checked_input(self, document: Document, run_input: JsonValue) -> JsonValue:
-        from checkpointflow.schemas import check, told, with_defaults
-
-        schema = cast("JsonObject | bool", document.inputs)
-        value = with_defaults(run_input, schema)
-        problems = check(value, schema)
-        if problems:
-            shown, details = told(problems)
-            raise InputError(f"the input does not fit workflow `{document.id}`: {shown}", details=details)
-        return value
-
-    def _missing_secrets(self, document: Document) -> list[JsonObject]:
-        secrets = document.all_secrets()
+    def _missing_secrets(self, definition: Definition) -> list[JsonObject]:
+        secrets = definition.secrets()
         if not secrets:
             return []
         from checkpointflow.steps.secrets import missing_secrets
 
         return missing_secrets(secrets, self.place.settings.environment, self.place.settings.cwd)
 
-    def _refuse_missing_secrets(self, document: Document) -> None:
-        missing = self._missing_secrets(document)
+    def _refuse_missing_secrets(self, definition: Definition) -> None:
+        missing = self._missing_secrets(definition)
         if missing:
             shown = "; ".join(f"`{one['secret']}`: {one['reason']}" for one in missing)
             listed: list[JsonValue] = [*missing]
             raise SecretMissingError(
-                f"workflow `{document.id}` needs secrets that are missing here ({shown}); nothing was started",
+                f"workflow `{definition.id}` needs secrets that are missing here ({shown}); nothing was started",
                 details={"missing_secrets": listed},
                 hint="`cpf plan` lists what a workflow needs and what of it is missing",
             )

@@ -1,4 +1,4 @@
-"""Changing a run that nobody drives: it is opened again, goes back, gets another definition, or is forked."""
+"""Changing a run that nobody drives: it is opened again, goes back, gets another definition, is forked or moved."""
 
 from __future__ import annotations
 
@@ -139,6 +139,27 @@ def reopen(hold: Hold, world: Surroundings, reason: str | None) -> None:
     """
     state = fold(world.store.entries(hold.run_id))
     append(hold, world, [reopened(state, world.clock.now(), world.actor, reason)])
+
+
+def move(hold: Hold, world: Surroundings) -> None:
+    """Have a run, which is held, go on elsewhere alone: from here on nothing takes it up, and the hold is given up.
+
+    The messages that it has not taken up go with it. What a dead driver left running is ended first.
+
+    Raises:
+        RunSettledError: it has completed or been cancelled; or it was moved before.
+        PersistenceError, JournalConflictError: nothing was changed.
+    """
+    state = fold(world.store.entries(hold.run_id))
+    if state.status in ("completed", "cancelled", "moved"):
+        raise RunSettledError(
+            f"run `{hold.run_id}` is {state.status}, so it does not go on anywhere; export it without `--move`",
+            run_id=hold.run_id,
+        )
+    world.executor.end_orphans(hold.run_id, state.open_attempts())
+    moved = e.RunMoved(at=world.clock.now(), actor=world.actor)
+    world.store.commit(hold, state.length, [moved], release=True)
+    world.observer([moved], state.length + 1)
 
 
 def _ended_attempts(state: RunState, at: datetime) -> list[e.AnyEntry]:

@@ -149,6 +149,16 @@ class DriverInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class Swept:
+    """What no run needed: how many definitions and large values; the store's size then, and the bytes given back."""
+
+    definitions: int = 0
+    values: int = 0
+    size_bytes: int = 0
+    freed_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Commit:
     """The answer to a commit: whether it was written, and the messages that wait to be taken up.
 
@@ -172,10 +182,14 @@ class Store(Protocol):
         *,
         holder: HolderId | None,
         definition: tuple[str, JsonObject] | None = None,
+        messages: Sequence[Message] = (),
+        over_moved: bool = False,
     ) -> Hold | None:
         """Begin a run's journal with these entries (the first is RunStarted) and, given one, store its definition.
 
-        With a holder the run is held from the start and the hold (epoch 1) returned.
+        With a holder the run is held from the start and the hold (epoch 1) returned. The `messages` become its inbox,
+        in their order and as they stand, but for the run and the numbers. With `over_moved` the run takes the place of
+        one with the same id that was moved away and that nobody alive holds; its epoch goes on.
 
         Raises:
             RunExistsError: there is a run with this id.
@@ -269,13 +283,21 @@ class Store(Protocol):
     def find(self, fragment: str) -> list[RunId]:
         """Return up to 10 run ids that equal, begin or end with a text; an equal one alone."""
 
-    def delete(self, run_id: RunId) -> None:
+    def delete(self, run_id: RunId, *, sweeps: bool = True) -> None:
         """Forget a settled run that nobody alive holds: its journal, inbox and head, and what no other run needs.
+
+        Unless it `sweeps`, what no run needs stays until the next `sweep`, which is cheaper when many are deleted.
 
         Raises:
             RunNotFoundError: no such run.
             RunHeldError: somebody alive holds it.
             RunNotSettledError: it has not settled.
+        """
+
+    def sweep(self, *, dry_run: bool = False) -> Swept:
+        """Remove definitions and large values that no run needs, and give free space back if there is much of it.
+
+        With `dry_run` only count them. What a run in the store needs is never touched.
         """
 
     def drivable(self, at: datetime, *, pool: str, limit: int) -> list[RunId]:
@@ -311,10 +333,17 @@ def stands_against(entries: Sequence[e.AnyEntry], release: bool, pending: Iterab
     """Return the pending messages that forbid a commit.
 
     Those are a cancel or decide message, always; an accepted answer, if the commit would close its wait or give
-    up the hold, so that no answer and no wake-up is lost.
+    up the hold, so that no answer and no wake-up is lost. Nothing forbids a move: the messages go with the run.
     """
+    if moves_away(entries):
+        return ()
     closing = {entry.wait_id for entry in entries if isinstance(entry, e.WaitClosed)}
     return tuple(message for message in pending if message.kind != "event" or release or message.wait_id in closing)
+
+
+def moves_away(entries: Sequence[e.AnyEntry]) -> bool:
+    """Tell whether entries end with the run gone elsewhere, so that nothing of it is taken up here any more."""
+    return bool(entries) and isinstance(entries[-1], e.RunMoved)
 
 
 def first_head(run_id: RunId, entry: e.RunStarted) -> RunHead:

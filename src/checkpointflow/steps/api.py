@@ -11,7 +11,6 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
-from checkpointflow import __version__
 from checkpointflow.errors import StepFailedError, StepOutputError
 from checkpointflow.kernel.effects import EffectStopped, OutcomeLost, Stop
 from checkpointflow.kernel.run import StepCall, StepContext, StepResult
@@ -21,6 +20,7 @@ from checkpointflow.steps.exchange import Line, Request, Route, Unreached, reaso
 from checkpointflow.steps.hosts import Resolve, is_public, lookup, proxy_for
 from checkpointflow.steps.urls import RESERVED_HEADERS, Url, parse_url, redirected
 from checkpointflow.values import JsonObject, JsonValue, dump
+from checkpointflow.version import __version__
 
 if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse

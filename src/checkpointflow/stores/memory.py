@@ -27,7 +27,9 @@ from checkpointflow.kernel.store import (
     OpenWait,
     RunHead,
     StoredStatus,
+    Swept,
     advance,
+    moves_away,
     stands_against,
 )
 from checkpointflow.stores import refusals
@@ -100,20 +102,33 @@ class MemoryStore:
         *,
         holder: HolderId | None,
         definition: tuple[str, JsonObject] | None = None,
+        messages: Sequence[Message] = (),
+        over_moved: bool = False,
     ) -> Hold | None:
         """See Store."""
         encoded, own = _stored(entries)
         head = head_of(run_id, own)
         body = None if definition is None else (definition[0], dump(definition[1]))
+        inbox = [_own(message, message.state, message.wait_id, run_id) for message in messages]
         with self._data.lock:
-            if run_id in self._data.runs:
-                raise refusals.run_exists(run_id)
-            run = _Run(head, encoded, holder, entries[0].at, epoch=0 if holder is None else 1)
+            epoch = self._epoch_after(run_id, over_moved=over_moved)
+            run = _Run(head, encoded, holder, entries[0].at, epoch=epoch if holder is None else epoch + 1)
             self._change_waits(run, own, None)
+            run.inbox = [replace(message, number=self._data.next()) for message in inbox]
             self._data.runs[run_id] = run
             if body is not None:
                 self._data.definitions.setdefault(*body)
-        return None if holder is None else Hold(run_id=run_id, holder=holder, epoch=1)
+        return None if holder is None else Hold(run_id=run_id, holder=holder, epoch=run.epoch)
+
+    def _epoch_after(self, run_id: RunId, *, over_moved: bool) -> int:
+        """Return the epoch of the run whose place a new one takes, 0 if there is none."""
+        run, info = self._data.runs.get(run_id), self.holder_of(run_id)
+        if run is None:
+            return 0
+        if not over_moved or run.head.status != "moved" or (info is not None and info.alive):
+            raise refusals.run_exists(run_id)
+        self.delete(run_id)
+        return run.epoch
 
     def commit(
         self,
@@ -141,7 +156,7 @@ class MemoryStore:
                 self._data.definitions.setdefault(*body)
             run.inbox = [replace(row, state="taken") if row.number in taken else row for row in run.inbox]
             left = self.pending(hold.run_id)
-            if release and not left:  # an early event just accepted keeps the hold, so that no wake-up is lost
+            if release and (not left or moves_away(own)):  # an early event just accepted keeps it: no wake-up is lost
                 run.holder = None
             return Commit(True, left)
 
@@ -338,7 +353,7 @@ class MemoryStore:
             found = [replace(one, alive=one.holder in self._data.alive) for one in self._data.drivers.values()]
         return sorted((one for one in found if one.alive or one.kind == "tick"), key=lambda one: (one.at, one.holder))
 
-    def delete(self, run_id: RunId) -> None:
+    def delete(self, run_id: RunId, *, sweeps: bool = True) -> None:
         """See Store."""
         with self._data.lock:
             run, info = self._run(run_id), self.holder_of(run_id)
@@ -349,8 +364,17 @@ class MemoryStore:
             del self._data.runs[run_id]
             for key in [key for key in self._data.backoffs if key[0] == run_id]:
                 del self._data.backoffs[key]
-            needed = {other.head.definition for other in self._data.runs.values()}
-            self._data.definitions = {key: body for key, body in self._data.definitions.items() if key in needed}
+        if sweeps:
+            self.sweep()
+
+    def sweep(self, *, dry_run: bool = False) -> Swept:
+        """See Store."""
+        with self._data.lock:
+            needed = {run.head.definition for run in self._data.runs.values()}
+            lost = self._data.definitions.keys() - needed
+            for digest in () if dry_run else lost:
+                del self._data.definitions[digest]
+            return Swept(definitions=len(lost))
 
     def holder(self) -> HolderId:
         """See Store."""
@@ -381,9 +405,10 @@ def _read(encoded: e.Encoded) -> e.AnyEntry:
     return e.decode(encoded.name, encoded.at, encoded.body, encoded.blobs.__getitem__)
 
 
-def _own(message: Message, state: MessageState, wait_id: WaitId | None) -> Message:
+def _own(message: Message, state: MessageState, wait_id: WaitId | None, run_id: RunId | None = None) -> Message:
     payload, at = load(dump(message.payload)), clock.from_text(clock.to_text(message.at))
-    return replace(message, state=state, wait_id=wait_id, number=0, payload=payload, at=at)
+    run_id = run_id or message.run_id
+    return replace(message, run_id=run_id, state=state, wait_id=wait_id, number=0, payload=payload, at=at)
 
 
 def _first(run: _Run, is_it: Callable[[Message], bool]) -> Message | None:

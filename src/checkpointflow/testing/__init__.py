@@ -23,6 +23,6 @@ def __getattr__(name: str) -> object:
     home = f"{__name__}.{_HOMES[name]}"
     is_contract = _HOMES[name] != "workflows"
     if is_contract and home not in sys.modules and (pytest := sys.modules.get("pytest")):
-        promises = (f"{__name__}.{part}_promises" for part in ("inbox", "driving"))
+        promises = (f"{__name__}.{part}_promises" for part in ("inbox", "driving", "moving"))
         pytest.register_assert_rewrite(home, *promises)  # so that broken promises show values
     return getattr(import_module(home), name)

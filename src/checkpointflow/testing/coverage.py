@@ -56,7 +56,7 @@ class Coverage:
 
     def lines(self) -> list[tuple[int, Place]]:
         """Return what no case reached, with its line, in the order of the text."""
-        definition = self.loaded.definition
+        definition = self.loaded.stored
         documents = cast("dict[str, JsonObject]", definition["documents"])
         source = parse(str(documents[str(definition["root"])]["text"]))
         return sorted(((source.key_at(place.path).line, place) for place in self.missed), key=lambda one: one[0])

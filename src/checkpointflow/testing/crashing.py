@@ -21,6 +21,7 @@ from checkpointflow.kernel.store import (
     RunHead,
     Store,
     StoredStatus,
+    Swept,
 )
 from checkpointflow.values import JsonObject
 
@@ -52,9 +53,15 @@ class CrashingStore:
         *,
         holder: HolderId | None,
         definition: tuple[str, JsonObject] | None = None,
+        messages: Sequence[Message] = (),
+        over_moved: bool = False,
     ) -> Hold | None:
         """See Store."""
-        return self._write(lambda: self._store.create(run_id, entries, holder=holder, definition=definition))
+        return self._write(
+            lambda: self._store.create(
+                run_id, entries, holder=holder, definition=definition, messages=messages, over_moved=over_moved
+            )
+        )
 
     def acquire(self, run_id: RunId, holder: HolderId, *, at: datetime) -> Hold:
         """See Store."""
@@ -131,9 +138,13 @@ class CrashingStore:
         """See Store."""
         return self._living().find(fragment)
 
-    def delete(self, run_id: RunId) -> None:
+    def delete(self, run_id: RunId, *, sweeps: bool = True) -> None:
         """See Store."""
-        self._write(lambda: self._store.delete(run_id))
+        self._write(lambda: self._store.delete(run_id, sweeps=sweeps))
+
+    def sweep(self, *, dry_run: bool = False) -> Swept:
+        """See Store."""
+        return self._living().sweep(dry_run=dry_run) if dry_run else self._write(self._store.sweep)
 
     def drivable(self, at: datetime, *, pool: str, limit: int) -> list[RunId]:
         """See Store."""

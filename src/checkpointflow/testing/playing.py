@@ -10,7 +10,7 @@ from typing import cast
 from checkpointflow.clock import from_text
 from checkpointflow.errors import CheckpointflowError, InputError
 from checkpointflow.frontends.document.interpreter import DocumentWorkflow
-from checkpointflow.frontends.document.loader import Loaded, definition_hash
+from checkpointflow.frontends.document.loader import Loaded
 from checkpointflow.kernel import entries as e
 from checkpointflow.kernel.engine import drive
 from checkpointflow.kernel.surroundings import Interrupt, Surroundings
@@ -69,7 +69,7 @@ class _Play:
 
     def _begin(self, loaded: Loaded, run_input: JsonValue, folder: Path) -> None:
         folder.mkdir()
-        document, digest = loaded.document, definition_hash(loaded.definition)
+        document, digest = loaded.document, loaded.digest
         started = e.RunStarted(
             at=self._started_at,
             workflow_id=document.id,
@@ -83,7 +83,7 @@ class _Play:
             cwd=str(folder),
             host="test",
         )
-        self._store.create(RUN, [started], holder=None, definition=(digest, loaded.definition))
+        self._store.create(RUN, [started], holder=None, definition=(digest, loaded.stored))
 
     def _drive(self) -> str:
         hold = self._store.acquire(RUN, self._store.holder(), at=self._clock.now())

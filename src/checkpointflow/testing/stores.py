@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -23,11 +24,12 @@ from checkpointflow.kernel.store import Hold, Store, advance, first_head
 from checkpointflow.testing import samples as s
 from checkpointflow.testing.driving_promises import DrivingPromises
 from checkpointflow.testing.inbox_promises import InboxPromises, became
+from checkpointflow.testing.moving_promises import MovingPromises
 from checkpointflow.testing.samples import RUN
 from checkpointflow.values import JsonValue
 
 
-class StoreContract(InboxPromises, DrivingPromises):
+class StoreContract(InboxPromises, DrivingPromises, MovingPromises):
     """Subclass it as `class TestMine(StoreContract)`, override `make_store`, `second` and `kill`, and run pytest.
 
     `make_store` is a fixture that returns a function without arguments, which opens a fresh, empty store.
@@ -320,6 +322,26 @@ class StoreContract(InboxPromises, DrivingPromises):
         other.delete(RunId("run-2"))
         with pytest.raises(StoreCorrupt):
             store.definition(definition[0])
+
+    def test_what_deleted_runs_leave_is_swept_later_and_nothing_that_a_run_needs(
+        self, store: Store, other: Store
+    ) -> None:
+        large = "x" * 200_000
+        for name in ("run-1", "run-2", "run-3"):
+            entries: list[e.AnyEntry] = [replace(s.started(), definition=name), s.step_completed(output=[name, large])]
+            end = s.completed() if name != "run-3" else s.wait_opened()
+            store.create(RunId(name), [*entries, end], holder=None, definition=(name, {"of": name}))
+        assert store.sweep().definitions == store.sweep(dry_run=True).values == 0
+        before = store.entries(RunId("run-3"))
+        for name in ("run-1", "run-2"):
+            other.delete(RunId(name), sweeps=False)
+        assert store.sweep(dry_run=True).definitions == 2
+        assert store.sweep().definitions == 2
+        assert other.sweep(dry_run=True).definitions == other.sweep(dry_run=True).values == 0
+        assert other.entries(RunId("run-3")) == before
+        assert other.definition("run-3") == {"of": "run-3"}
+        with pytest.raises(StoreCorrupt):
+            other.definition("run-1")
 
     def test_the_id_of_a_deleted_run_can_be_used_again(self, store: Store, other: Store) -> None:
         store.create(RUN, [s.started(), s.wait_opened(), s.completed()], holder=None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from checkpointflow.cli import shapes
@@ -30,7 +31,7 @@ def run(_args: Namespace, door: Door) -> Envelope:
     checks = all_checks(door)
     listed: list[JsonValue] = [check.as_json() for check in checks]
     fields: JsonObject = {"checks": listed, "next_actions": [action("List the runs", ["cpf", "runs"])]}
-    said = tuple(map(_line, checks))
+    said = tuple(line for check in checks for line in _lines(check))
     wrong = [check for check in checks if check.status == "error"]
     if not wrong:
         return Envelope(fields=fields, said=said)
@@ -40,6 +41,9 @@ def run(_args: Namespace, door: Door) -> Envelope:
     return Envelope(ok=False, exit_code=error.exit_code, fields=fields, said=said)
 
 
-def _line(check: Check) -> str:
+def _lines(check: Check) -> Iterator[str]:
     remedy = f" -> {check.remedy}" if check.remedy else ""
-    return f"{check.status:<8}{check.name}: {check.message}{remedy}"
+    yield f"{check.status:<8}{check.name}: {check.message}{remedy}"
+    for name, text in (check.install or {}).items() if check.remedy else ():
+        yield f"        for {name}:"
+        yield from (f"          {line}" for line in text.splitlines())

@@ -45,7 +45,7 @@ def run(args: Namespace, door: Door) -> Envelope:
         view = drive.client.fork(
             source,
             at=args.at,
-            loaded=loaded,
+            definition=loaded,
             new_id=args.new_run_id,
             labels=dict(args.label),
             follow=not args.no_follow,

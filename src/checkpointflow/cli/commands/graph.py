@@ -87,7 +87,7 @@ def _of_run(door: Door, run_id: str, loaded: Loaded | None) -> tuple[Picture, Do
             message = f"run `{run_id}` is one of workflow `{document.id}`, not of `{loaded.document.id}`"
             raise UsageError(message, hint="leave `-f` out to see the document that the run was started with")
         document = loaded.document
-        if definition_hash(loaded.definition) != definition_hash(definition):
+        if loaded.digest != definition_hash(definition):
             remark = "it was started with another text of this document"
             fields["warnings"] = [f"run `{run_id}`: {remark}, which is shown without `-f`"]
     return with_states(_picture(document), found, remark=remark), document, fields

@@ -32,6 +32,7 @@ _RUNS = {
     "decide": "unsettled-runs",
     "retry": "failed-runs",
     "delete": "settled-runs",
+    "export": "runs",
 }
 
 
@@ -101,7 +102,7 @@ def _slot(command: str, action: argparse.Action) -> Slot:
         return Slot(_RUNS.get(command, "runs"))
     if command == "decide" and action.dest == "step":
         return Slot("doubts")
-    if command == "init" and action.dest == "file":
+    if action.dest == "file" and command in ("init", "export", "import", "verify"):
         return Slot("files")
     return Slot(_SORTS.get(action.dest, ""))
 

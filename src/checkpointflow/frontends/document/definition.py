@@ -7,14 +7,91 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import cast
 
 from checkpointflow.errors import UnsupportedError
+from checkpointflow.frontends.definition import Meanings, StepTraits
 from checkpointflow.frontends.document.model import Document
-from checkpointflow.values import JsonObject, fingerprint, fingerprint_text
+from checkpointflow.kernel.run import Workflow
+from checkpointflow.values import JsonObject, JsonValue, fingerprint, fingerprint_text
 
 KIND = "document"
 VERSION = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loaded:
+    """A document that can be run, as a Definition.
+
+    `problems` are its warnings and those of its sub-workflows, in order, if it was just read; `stored` is plain JSON
+    from which `open_definition` makes the same document again.
+    """
+
+    document: Document
+    problems: list[JsonObject]
+    stored: JsonObject
+    labels: Mapping[str, JsonValue] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        """The workflow's id."""
+        return self.document.id
+
+    @property
+    def name(self) -> str | None:
+        """The workflow's name for people."""
+        return self.document.name
+
+    @property
+    def version(self) -> str | None:
+        """The workflow's version."""
+        return self.document.version
+
+    @property
+    def path(self) -> str | None:
+        """The file that it was read from."""
+        return self.document.path
+
+    @property
+    def inputs(self) -> JsonValue:
+        """The JSON Schema of the input."""
+        return self.document.inputs
+
+    @cached_property
+    def digest(self) -> str:
+        """The hash of its text and of the texts that it names."""
+        return definition_hash(self.stored)
+
+    def normal_input(self, run_input: JsonValue) -> JsonValue:
+        """Return the input as it is."""
+        return run_input
+
+    def workflow(self) -> Workflow:
+        """Return what decides a run of the document."""
+        from checkpointflow.frontends.document.interpreter import DocumentWorkflow
+
+        return DocumentWorkflow(self.document)
+
+    def secrets(self) -> list[tuple[str, JsonObject]]:
+        """Return the secrets that it and its sub-workflows need."""
+        return self.document.all_secrets()
+
+    def step(self, key: str) -> StepTraits | None:
+        """Return what it says of a step; None if it has no such step."""
+        from checkpointflow.frontends.document.keys import step_at
+
+        step = step_at(self.document, key)
+        if step is None:
+            return None
+        return StepTraits(effect="once" if step.effect == "once" else "idempotent", output_schema=step.outputs)
+
+    def meanings(self) -> Meanings:
+        """Return what its steps mean."""
+        from checkpointflow.frontends.document.meanings import DocumentMeanings
+
+        return DocumentMeanings(self.document)
 
 
 def entry(text: str, path: str | None, tree: JsonObject, refs: Mapping[str, str]) -> JsonObject:
@@ -44,8 +121,10 @@ def definition_hash(definition: JsonObject) -> str:
     return hashes[str(definition["root"])]
 
 
-def open_definition(definition: JsonObject) -> Document:
+def open_definition(definition: JsonObject, *, path: str | None = None) -> Document:
     """Return the document of a stored definition, its sub-workflows in its `library`; nothing is checked again.
+
+    `path` is where the document lies, if that is not where it was stored from: one text may lie in several places.
 
     Raises:
         UnknownKindError: a step is of a kind that this version does not have.
@@ -57,17 +136,18 @@ def open_definition(definition: JsonObject) -> Document:
             hint="go on with the version that started the run",
         )
     library: dict[str, Document] = {}
+    root = str(definition["root"])
     for key, one in _documents(definition).items():
-        path = one["path"]
+        place = path if path is not None and key == root else one["path"]
         library[key] = Document.from_tree(
             cast(JsonObject, one["tree"]),
-            path=path if isinstance(path, str) else None,
+            path=place if isinstance(place, str) else None,
             refs=_refs(one),
             library=library,
         )
     for document in library.values():
         document.refuse_unknown_kinds()
-    return library[str(definition["root"])]
+    return library[root]
 
 
 def _documents(definition: JsonObject) -> dict[str, JsonObject]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from checkpointflow.errors import FileMissingError, YamlError
-from checkpointflow.frontends.document.definition import bundle, definition_hash, entry, open_definition
+from checkpointflow.frontends.document.definition import Loaded, bundle, entry, open_definition
 from checkpointflow.frontends.document.model import Document
 from checkpointflow.values import JsonObject
 
@@ -16,23 +15,10 @@ if TYPE_CHECKING:
     from checkpointflow.frontends.document.findings import Findings
     from checkpointflow.frontends.document.positions import Source
 
-__all__ = ["Loaded", "definition_hash", "load_file", "load_text", "open_definition"]
+__all__ = ["Loaded", "load_file", "load_text", "open_definition"]
 
 MAX_DOCUMENTS = 500
 _ROOT = "0"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Loaded:
-    """A document that can be run.
-
-    `problems` are its warnings and those of its sub-workflows, in order; `definition` is plain JSON from
-    which `open_definition` makes the same document again.
-    """
-
-    document: Document
-    problems: list[JsonObject]
-    definition: JsonObject
 
 
 def load_file(path: str | Path, *, cwd: str | Path) -> Loaded:
@@ -114,7 +100,7 @@ class _Loading:
         if any(problem["severity"] == "error" for problem in problems):
             raise refusal(problems)
         definition = bundle(_ROOT, self._entries)
-        return Loaded(document=open_definition(definition), problems=problems, definition=definition)
+        return Loaded(document=open_definition(definition), problems=problems, stored=definition)
 
     def _examine(self, key: str, text: str, file: Path | None) -> None:
         from checkpointflow.frontends.document.findings import Findings, TooManyProblems

@@ -17,7 +17,7 @@ _OF_COMMANDS = ("shell", "env", "cwd")
 _EFFECTS = ("cli", "api", "python")
 
 
-class Meanings:
+class DocumentMeanings:
     """What each step id of a document, and of those that it names, means: its kind and what it is asked to do."""
 
     def __init__(self, document: Document) -> None:
@@ -35,9 +35,9 @@ class Meanings:
         """Tell whether there is a step with this id."""
         return step_id in self._by_id
 
-    def agrees(self, other: Meanings, step_id: str) -> bool:
-        """Tell whether a step is asked to do the same in both, word for word."""
-        return self._by_id.get(step_id) == other._by_id.get(step_id)
+    def means(self, step_id: str) -> JsonValue:
+        """Return what all steps with an id are asked to do, word for word; None if there is none."""
+        return self._by_id.get(step_id)
 
 
 def _meaning(document: Document, step: Step) -> JsonValue:

@@ -6,6 +6,10 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from contextvars import ContextVar
+
+from checkpointflow.kernel.run import Loop
 
 
 class EventLoop:
@@ -77,7 +81,26 @@ def _tell(task: asyncio.Task[object], ended: Callable[[object, BaseException | N
 
 
 def _call_soon(loop: asyncio.AbstractEventLoop, action: Callable[[], object]) -> None:
-    try:
+    with suppress(RuntimeError):  # the loop has been closed, and with it what was on it
         loop.call_soon_threadsafe(action)
-    except RuntimeError:
-        pass  # the loop has been closed, and with it what was on it
+
+
+_chosen: ContextVar[Loop] = ContextVar("checkpointflow_loop")
+_made = threading.Lock()
+_own: list[OwnLoop] = []
+
+
+def use(loop: Loop) -> None:
+    """Have what is driven in this context await on a loop."""
+    _chosen.set(loop)
+
+
+def here() -> Loop:
+    """Return the loop that was chosen in this context, else the one that this process made for the purpose."""
+    chosen = _chosen.get(None)
+    if chosen is not None:
+        return chosen
+    with _made:
+        if not _own:
+            _own.append(OwnLoop())
+        return _own[0]

@@ -87,6 +87,28 @@ class Database:
                 self._undo(connection)
                 raise
 
+    def size(self) -> tuple[int, int]:
+        """Return the bytes of the store, and how many of them hold nothing.
+
+        Raises:
+            PersistenceError: the store cannot be read.
+        """
+        with self._guarded():
+            connection = self._open().connection
+            page, pages, free = (connection.pragma(name) for name in ("page_size", "page_count", "freelist_count"))
+            return page * pages, page * free
+
+    def pack(self) -> None:
+        """Give the bytes that hold nothing back to the system; others cannot write meanwhile.
+
+        Raises:
+            PersistenceError: there is no room to write it anew, or it is being read for too long; it stays as it is.
+        """
+        with self._guarded(), self._alone():
+            connection = self._open().connection
+            connection.execute("VACUUM")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
     @contextlib.contextmanager
     def looking_at_holders(self) -> Iterator[Holders]:
         """Give the holders to one thread at a time.

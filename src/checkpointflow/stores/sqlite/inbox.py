@@ -11,9 +11,10 @@ from checkpointflow.kernel.ids import RunId
 from checkpointflow.kernel.store import SETTLED, Delivery, Message
 from checkpointflow.stores import refusals
 from checkpointflow.stores.sqlite import rows
-from checkpointflow.stores.sqlite.database import Transaction, Value
+from checkpointflow.stores.sqlite.database import Row, Transaction, Value
 
 _SELECT = f"SELECT {rows.MESSAGE} FROM inbox WHERE run_id = ?"
+_INSERT = f"INSERT INTO inbox ({rows.MESSAGE}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
 def answer(transaction: Transaction, message: Message) -> Delivery:
@@ -78,6 +79,12 @@ def change(transaction: Transaction, messages: Iterable[Message]) -> None:
         )
 
 
+def insert_all(transaction: Transaction, message_rows: Iterable[Row]) -> None:
+    """Keep messages as they stand, given as rows of `MESSAGE`."""
+    for row in message_rows:
+        transaction.run(_INSERT, *row)
+
+
 def _status(transaction: Transaction, run_id: RunId) -> Value:
     row = transaction.row("SELECT status FROM runs WHERE run_id = ?", run_id)
     if row is None:
@@ -99,7 +106,5 @@ def _is_awaited(transaction: Transaction, message: Message) -> bool:
 
 
 def _insert(transaction: Transaction, message: Message) -> Message:
-    transaction.run(
-        f"INSERT INTO inbox ({rows.MESSAGE}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", *rows.message_row(message)
-    )
+    transaction.run(_INSERT, *rows.message_row(message))
     return replace(message, number=transaction.last_id())

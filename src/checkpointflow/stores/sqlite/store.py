@@ -27,7 +27,9 @@ from checkpointflow.kernel.store import (
     OpenWait,
     RunHead,
     StoredStatus,
+    Swept,
     advance,
+    moves_away,
     stands_against,
 )
 from checkpointflow.stores import refusals
@@ -37,6 +39,9 @@ from checkpointflow.stores.sqlite.database import Database, Row, Transaction, Va
 from checkpointflow.stores.sqlite.holders import Holders
 from checkpointflow.stores.sqlite.opening import Opening
 from checkpointflow.values import JsonObject, dump
+
+_WORTH_PACKING = 8
+"""A store of which more than one in so many bytes holds nothing is written anew."""
 
 
 class SqliteStore:
@@ -71,27 +76,43 @@ class SqliteStore:
         *,
         holder: HolderId | None,
         definition: tuple[str, JsonObject] | None = None,
+        messages: Sequence[Message] = (),
+        over_moved: bool = False,
     ) -> Hold | None:
         """See Store."""
         head = head_of(run_id, entries)
         encoded, head_row = [e.encode(entry) for entry in entries], rows.head_row(head)
         body = None if definition is None else (definition[0], dump(definition[1]))
+        own = [replace(message, run_id=run_id, number=0) for message in messages]
+        message_rows = [rows.message_row(message) for message in own]
         with self._database.writing() as transaction:
-            if transaction.row("SELECT 1 FROM runs WHERE run_id = ?", run_id):
-                raise refusals.run_exists(run_id)
+            epoch = self._epoch_after(transaction, run_id, over_moved=over_moved)
             transaction.run(f"INSERT INTO runs VALUES ({rows.HEAD_MARKS})", *head_row)
             _insert_labels(transaction, head)
             _append(transaction, run_id, 0, encoded)
             _change_waits(transaction, run_id, entries, None)
+            inbox.insert_all(transaction, message_rows)
             _keep_definition(transaction, body)
-            return self._first_hold(transaction, run_id, holder, entries[0].at)
+            return self._first_hold(transaction, run_id, holder, entries[0].at, epoch)
+
+    def _epoch_after(self, transaction: Transaction, run_id: RunId, *, over_moved: bool) -> int:
+        """Return the epoch of the run whose place a new one takes, 0 if there is none."""
+        found = transaction.row("SELECT status FROM runs WHERE run_id = ?", run_id)
+        if found is None:
+            return 0
+        hold = transaction.row("SELECT holder, epoch, host, pid, since FROM holds WHERE run_id = ?", run_id)
+        info = None if hold is None else self._info(hold)
+        if not over_moved or hold is None or found[0] != "moved" or (info is not None and info.alive):
+            raise refusals.run_exists(run_id)
+        deletion.delete(transaction, run_id, sweeps=True)
+        return cast(int, hold[1])
 
     def _first_hold(
-        self, transaction: Transaction, run_id: RunId, holder: HolderId | None, at: datetime
+        self, transaction: Transaction, run_id: RunId, holder: HolderId | None, at: datetime, epoch: int
     ) -> Hold | None:
-        who: Row = (None, 0, None, None, None) if holder is None else (holder, 1, *self._who(at))
+        who: Row = (None, epoch, None, None, None) if holder is None else (holder, epoch + 1, *self._who(at))
         transaction.run("INSERT INTO holds VALUES (?, ?, ?, ?, ?, ?)", run_id, *who)
-        return None if holder is None else Hold(run_id=run_id, holder=holder, epoch=1)
+        return None if holder is None else Hold(run_id=run_id, holder=holder, epoch=epoch + 1)
 
     def commit(
         self,
@@ -119,7 +140,7 @@ class SqliteStore:
                 _update_head(transaction, head, advance(head, entries))
             inbox.mark_taken(transaction, hold.run_id, taken)
             pending += _change_waits(transaction, hold.run_id, entries, fits)
-            if release and not pending:  # an early event just accepted keeps the hold, so that no wake-up is lost
+            if release and (not pending or moves_away(entries)):  # an early event just accepted keeps the hold
                 transaction.run("UPDATE holds SET holder = NULL WHERE run_id = ?", hold.run_id)
             return Commit(True, tuple(sorted(pending, key=lambda row: row.number)))
 
@@ -271,7 +292,7 @@ class SqliteStore:
             row = transaction.row("SELECT holder, epoch, host, pid, since FROM holds WHERE run_id = ?", run_id)
             return None if row is None else self._info(row)
 
-    def delete(self, run_id: RunId) -> None:
+    def delete(self, run_id: RunId, *, sweeps: bool = True) -> None:
         """See Store."""
         with self._database.writing() as transaction:
             row = transaction.row("SELECT holder, epoch, host, pid, since FROM holds WHERE run_id = ?", run_id)
@@ -283,7 +304,22 @@ class SqliteStore:
                 raise refusals.run_held(run_id, info)
             if found[0] not in SETTLED:
                 raise refusals.not_settled(run_id)
-            deletion.delete(transaction, run_id)
+            deletion.delete(transaction, run_id, sweeps=sweeps)
+
+    def sweep(self, *, dry_run: bool = False) -> Swept:
+        """See Store."""
+        if dry_run:
+            with self._database.reading() as transaction:
+                definitions, values = deletion.sweep(transaction, dry_run=True)
+            size, _ = self._database.size()
+            return Swept(definitions, values, size)
+        with self._database.writing() as transaction:
+            definitions, values = deletion.sweep(transaction, dry_run=False)
+        size, free = self._database.size()
+        if free * _WORTH_PACKING > size:
+            self._database.pack()
+        after, _ = self._database.size()
+        return Swept(definitions, values, after, size - after)
 
     # -- what is due -------------------------------------------------------------------------------
 
@@ -292,8 +328,10 @@ class SqliteStore:
         found: list[RunId] = []
         with self._database.reading() as transaction:
             for run_id, hold in driving.drivable(transaction, at, pool):
+                if len(found) >= limit:
+                    break
                 info = self._info(hold)
-                if len(found) < limit and (info is None or not info.alive):
+                if info is None or not info.alive:
                     found.append(run_id)
         return found
 

@@ -1,0 +1,438 @@
+"""The context of a function workflow: the verbs through which it does durable things, over the port Run."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Mapping, Sequence
+from contextvars import ContextVar
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, Generic, Literal, TypeVar, cast, overload
+
+from checkpointflow.errors import StepTimeoutError, WorkflowCodeError
+from checkpointflow.frontends.branches import Member, Ok, branches
+from checkpointflow.frontends.definition import Definition
+from checkpointflow.frontends.functions import questions
+from checkpointflow.frontends.functions.conversion import ANY, from_json, to_json
+from checkpointflow.frontends.functions.state import State
+from checkpointflow.frontends.functions.tasks import (
+    awaiting,
+    is_async,
+    name_of,
+    options_of,
+    performing,
+    returns_of,
+)
+from checkpointflow.frontends.inputs import checked_input
+from checkpointflow.kernel.run import Answer, LocalEffect, Loop, Policy, Run, StepContext, Verb, WaitRequest
+from checkpointflow.values import JsonObject, JsonValue
+
+T = TypeVar("T")
+A = TypeVar("A")
+B = TypeVar("B")
+C = TypeVar("C")
+D = TypeVar("D")
+
+_MISSING: Any = object()
+_scope: ContextVar[Run] = ContextVar("checkpointflow_scope")
+"""The scope in which the verbs of a fiber work: fibers have context variables of their own."""
+
+
+class Asked(Generic[T]):
+    """Something asked for under a key; it begins when it is awaited, or handed to `parallel` or `first`."""
+
+    def __init__(self, verb: Verb[Any], give: Callable[[Any], T]) -> None:
+        self._verb = verb
+        self._give = give
+
+    @property
+    def key(self) -> str:
+        """The key under which the journal has it."""
+        return self._verb.key
+
+    def __await__(self) -> Generator[Any, Any, T]:
+        """Wait for it, and return its value as annotated."""
+        return self._give((yield from self._verb.__await__()))
+
+
+class WorkflowContext:
+    """The verbs of a function workflow.
+
+    Each verb is journaled under a key, which is a name and its visit (`fetch`, `fetch#2`), below those of the scopes
+    around it (`parallel[1]/fetch`). A verb that was journaled before gives what it gave then, and nothing is done
+    again. Nothing but these verbs may be awaited.
+    """
+
+    def __init__(self, loop: Callable[[], Loop]) -> None:
+        self._loop = loop
+        self.state = State(_here)
+        """Values by key that `cpf inspect` shows: `get`, `set`, `delete`, `clear`."""
+
+    # -- doing -----------------------------------------------------------------------------------
+
+    @overload
+    def task(
+        self, function: Callable[..., Coroutine[Any, Any, T]], *args: Any, key: str | None = None, **named: Any
+    ) -> Asked[T]: ...
+    @overload
+    def task(self, function: Callable[..., T], *args: Any, key: str | None = None, **named: Any) -> Asked[T]: ...
+    def task(self, function: Callable[..., Any], *args: Any, key: str | None = None, **named: Any) -> Asked[Any]:
+        """Perform a function once, under its own name or `key`, and return what it returned, as annotated.
+
+        Functions run in threads, async ones on the event loop of the caller. A crash in the middle performs it again,
+        unless `task(effect="once")` forbids that. Arguments and result have to be JSON or convertible.
+
+        Raises (when awaited):
+            StepFailedError: it raised, as often as its retries allow, or took too long.
+            WorkflowCodeError: an argument cannot be journaled.
+        """
+        return self._called(key or name_of(function), function, args, named)
+
+    @overload
+    def step(self, name: str, work: Coroutine[Any, Any, T]) -> Asked[T]: ...
+    @overload
+    def step(self, name: str, work: Callable[..., Coroutine[Any, Any, T]], *args: Any, **named: Any) -> Asked[T]: ...
+    @overload
+    def step(self, name: str, work: Callable[..., T], *args: Any, **named: Any) -> Asked[T]: ...
+    def step(self, name: str, work: Any, *args: Any, **named: Any) -> Asked[Any]:
+        """Perform a function, or await a coroutine, once under a name; a coroutine that is not needed is closed.
+
+        A coroutine is awaited as it is, so it is not tried again if it fails, and its arguments are not compared.
+
+        Raises (when awaited):
+            StepFailedError, WorkflowCodeError: as `task`.
+        """
+        if inspect.iscoroutine(work):
+            return self._awaited(name, work)
+        if not callable(work):
+            raise WorkflowCodeError(f"`ctx.step({name!r}, …)` takes a function or a coroutine, and got {_shown(work)}")
+        return self._called(name, work, args, named)
+
+    def _called(
+        self, name: str, function: Callable[..., Any], args: tuple[Any, ...], named: Mapping[str, Any]
+    ) -> Asked[Any]:
+        arguments: JsonValue = [to_json(one, f"{name}({index})") for index, one in enumerate(args)]
+        if named:
+            arguments = [arguments, {one: to_json(value, f"{name}({one})") for one, value in named.items()}]
+        call, policy, gives = partial(function, *args, **named), options_of(function).policy, returns_of(function)
+        if is_async(function):
+            return self._asked(name, lambda context: awaiting(context, call), arguments, policy, gives, self._loop())
+        return self._asked(name, lambda context: performing(context, call), arguments, policy, gives, None)
+
+    def _awaited(self, name: str, coroutine: Coroutine[Any, Any, Any]) -> Asked[Any]:
+        once = _Once(coroutine)
+        return self._asked(name, lambda context: awaiting(context, once.take), None, Policy(), ANY, self._loop())
+
+    def _asked(
+        self,
+        name: str,
+        function: Callable[[StepContext], object],
+        arguments: JsonValue,
+        policy: Policy,
+        gives: object,
+        loop: Loop | None,
+    ) -> Asked[Any]:
+        what = f"the result of `{name}`"
+
+        def plain(value: object) -> JsonValue:
+            return to_json(value, what)
+
+        async def awaited(context: StepContext) -> JsonValue:
+            return plain(await cast(Awaitable[object], function(context)))
+
+        effect = LocalEffect(
+            function=awaited if loop is not None else lambda context: plain(function(context)),
+            identity=f"task:{name}",
+            arguments=arguments,
+            policy=policy,
+            loop=loop,
+        )
+        return Asked(_here().perform(name, effect), lambda result: from_json(result.output, gives, what))
+
+    # -- beside each other -----------------------------------------------------------------------
+
+    @overload
+    async def parallel(self, one: Awaitable[A], /, *, limit: int | None = ..., key: str = ...) -> tuple[A]: ...
+    @overload
+    async def parallel(
+        self, one: Awaitable[A], two: Awaitable[B], /, *, limit: int | None = ..., key: str = ...
+    ) -> tuple[A, B]: ...
+    @overload
+    async def parallel(
+        self, one: Awaitable[A], two: Awaitable[B], three: Awaitable[C], /, *, limit: int | None = ..., key: str = ...
+    ) -> tuple[A, B, C]: ...
+    @overload
+    async def parallel(
+        self,
+        one: Awaitable[A],
+        two: Awaitable[B],
+        three: Awaitable[C],
+        four: Awaitable[D],
+        /,
+        *,
+        limit: int | None = ...,
+        key: str = ...,
+    ) -> tuple[A, B, C, D]: ...
+    @overload
+    async def parallel(self, *items: Awaitable[T], limit: int | None = ..., key: str = ...) -> tuple[T, ...]: ...
+    async def parallel(
+        self, *items: Awaitable[Any], limit: int | None = None, key: str = "parallel"
+    ) -> tuple[Any, ...]:
+        """Have verbs and coroutines go on beside each other, at most `limit` at a time; return their values in order.
+
+        Each coroutine works in a scope of its own (`parallel[0]/…`), with waits and further steps inside. What each
+        has done is journaled by itself.
+
+        Raises:
+            The first error, in the order of the journal, once the others were cancelled.
+        """
+        _refuse_limit(limit)
+        members = [_member(index, item) for index, item in enumerate(items)]
+        scope = _here().scope(key, "parallel", members=len(members))
+        try:
+            found = await branches(scope, members, limit=limit)
+        finally:
+            _close(items)
+        scope.close()
+        return tuple(one.value for one in found if isinstance(one, Ok))
+
+    async def map(
+        self,
+        function: Callable[[Any], Coroutine[Any, Any, T]] | Callable[[Any], T],
+        items: Iterable[Any],
+        *,
+        limit: int | None = None,
+        key: str | Callable[[Any], int | str] | None = None,
+    ) -> list[T]:
+        """Perform a function for each item, at most `limit` at a time, and return the results in the order of items.
+
+        Results are journaled under `NAME[0]/NAME`, or under what `key` returns for the item: then items may come, go
+        and change places between two drives of a run. A `key` that is text names the scope.
+
+        Raises:
+            As `parallel`.
+        """
+        _refuse_limit(limit)
+        listed = list(items)
+        name = key if isinstance(key, str) else name_of(function)
+        keys = [key(item) for item in listed] if callable(key) else list(range(len(listed)))
+        _refuse_twins(name, keys)
+
+        def member(item: object) -> Callable[[Run], Coroutine[Any, Any, T]]:
+            async def work(run: Run) -> T:
+                _scope.set(run)
+                return cast(T, await self.task(function, item))
+
+            return work
+
+        members = [Member(one, member(item)) for one, item in zip(keys, listed, strict=True)]
+        scope = _here().scope(name, "map", members=len(members))
+        found = await branches(scope, members, limit=limit)
+        scope.close()
+        return [one.value for one in found if isinstance(one, Ok)]
+
+    async def first(self, *items: Awaitable[T], key: str = "first") -> T:
+        """Have verbs and coroutines race, and return the value of the first to finish; the others are cancelled.
+
+        Which was first is what the journal says, on every replay.
+
+        Raises:
+            The error of the first to finish, if it failed.
+        """
+        if not items:
+            raise WorkflowCodeError("`ctx.first()` was given nothing to wait for; give it one verb at least")
+        scope = _here().scope(key, "first", members=len(items))
+        try:
+            fibers = [scope.spawn(one.work, item=one.item) for one in map(_member, range(len(items)), items)]
+            winner = await scope.settled()
+            for fiber in fibers:
+                fiber.cancel()
+        finally:
+            _close(items)
+        value = winner.result()
+        scope.close()
+        return cast(T, value)
+
+    async def call(self, workflow: Definition, run_input: Any = _MISSING, *, key: str | None = None) -> Any:
+        """Run another workflow (a function, a graph or a document) as a scope of this run, and return its result.
+
+        Raises:
+            StepFailedError, WorkflowCodeError: it failed.
+            InputError: the input does not fit it.
+        """
+        name = key or workflow.id
+        given = to_json({} if run_input is _MISSING else run_input, f"the input of `{name}`")
+        scope = _here().scope(name, "workflow", meaning=[workflow.id, given])
+        around = _here()
+        try:
+            ended = await workflow.workflow().drive(scope.called(checked_input(workflow, given)))
+        finally:
+            _scope.set(around)
+        scope.close()
+        return ended.get("result")
+
+    # -- waiting ---------------------------------------------------------------------------------
+
+    def wait_for_event(
+        self,
+        name: str,
+        *,
+        schema: JsonValue = None,
+        audience: str | None = None,
+        prompt: str | None = None,
+        timeout_seconds: float | None = None,
+        default: Any = _MISSING,
+        key: str | None = None,
+    ) -> Asked[Any]:
+        """Wait for an event by its name, whose payload fits a JSON Schema, and return the payload.
+
+        The run may park, for years, and go on in another process. After `timeout_seconds` it gives `default`.
+
+        Raises (when awaited):
+            StepTimeoutError: nothing came in time, and there is no default.
+        """
+        request = WaitRequest(
+            event_name=name, audience=audience, input_schema=schema, prompt=prompt, timeout_seconds=timeout_seconds
+        )
+        return self._waited(key or name, request, default)
+
+    def wait_for_user(
+        self,
+        question: str,
+        *,
+        input_type: Literal["approval", "choice", "multi_choice", "text"] = "text",
+        name: str | None = None,
+        options: Sequence[Mapping[str, Any] | str] | None = None,
+        timeout_seconds: float | None = None,
+        default: Any = _MISSING,
+    ) -> Asked[Any]:
+        """Ask a user, and return the id of the option they chose, a list of ids, or a text.
+
+        `options` are ids, or objects with `id` and `label`; an approval without any has `approve` and `reject`.
+
+        Raises (when awaited):
+            StepTimeoutError: nobody answered in time, and there is no default.
+        """
+        chosen = name or "wait_for_user"
+        request = WaitRequest(
+            event_name=chosen,
+            audience="user",
+            input_schema=questions.schema_of(input_type, options),
+            prompt=question,
+            timeout_seconds=timeout_seconds,
+        )
+        return self._waited(chosen, request, default)
+
+    def _waited(self, name: str, request: WaitRequest, default: Any) -> Asked[Any]:
+        verb = _here().wait(name, request)
+
+        def give(ended: object) -> Any:
+            if isinstance(ended, Answer):
+                return ended.payload
+            if default is not _MISSING:
+                return default
+            raise StepTimeoutError(
+                f"nobody answered `{verb.key}` within {request.timeout_seconds:g} seconds", step_key=verb.key
+            )
+
+        return Asked(verb, give)
+
+    def sleep(self, duration: float | timedelta | datetime, *, key: str = "sleep") -> Asked[None]:
+        """Sleep for seconds or a timedelta from the moment this is first awaited, or until an instant with a time zone.
+
+        Long sleeps let the process go: whatever drives the run later goes on when the time has come.
+        """
+        until = timedelta(seconds=duration) if isinstance(duration, int | float) else duration
+        return Asked(_here().sleep(key, until), lambda _nothing: None)
+
+    # -- deciding once ---------------------------------------------------------------------------
+
+    def now(self) -> datetime:
+        """Return the time in UTC, the same on every replay."""
+        return _here().now()
+
+    def random(self) -> float:
+        """Return a random number from 0 up to 1, the same on every replay."""
+        return _here().random()
+
+    def uuid4(self) -> str:
+        """Return a random UUID, the same on every replay."""
+        return _here().uuid4()
+
+    def emit(self, kind: str, data: object = None) -> None:
+        """Tell whoever watches the run something, once: it is in the journal, and in streams, under `kind`."""
+        told: JsonObject = {"kind": kind, "data": to_json(data, f"what is emitted as `{kind}`")}
+        _here().note("emit", "emitted", lambda: told)
+
+    @property
+    def run_id(self) -> str:
+        """The id of the run."""
+        return _here().info.run_id
+
+
+class _Once:
+    """A coroutine that is awaited at most once, and closed if it never is."""
+
+    def __init__(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        self._coroutine = coroutine
+        self._is_taken = False
+
+    async def take(self) -> Any:
+        if self._is_taken:
+            raise WorkflowCodeError("a coroutine can be awaited once; give `ctx.step` a function instead")
+        self._is_taken = True
+        return await self._coroutine
+
+    def __del__(self) -> None:
+        if not self._is_taken:
+            self._coroutine.close()
+
+
+def entered(run: Run) -> None:
+    """Have the verbs of the fiber whose turn it is work in this scope."""
+    _scope.set(run)
+
+
+def _here() -> Run:
+    run = _scope.get(None)
+    if run is None:
+        raise WorkflowCodeError(
+            "a verb of `ctx` was used outside its workflow's code, as inside a step; a step only does, and cannot wait "
+            "or call further steps: write a coroutine for `ctx.parallel` or a workflow for `ctx.call`"
+        )
+    return run
+
+
+def _member(index: int, item: Awaitable[Any]) -> Member[Any]:
+    if not isinstance(item, Asked) and not inspect.iscoroutine(item):
+        raise WorkflowCodeError(
+            f"only verbs of `ctx` and coroutines can go on beside each other, and number {index + 1} is {_shown(item)}"
+        )
+
+    async def work(run: Run) -> Any:
+        _scope.set(run)
+        return await item
+
+    return Member(index, work)
+
+
+def _close(items: Sequence[Awaitable[Any]]) -> None:
+    """Close the coroutines that were never begun, so that nobody complains about them."""
+    for item in items:
+        if inspect.iscoroutine(item) and inspect.getcoroutinestate(item) == inspect.CORO_CREATED:
+            item.close()
+
+
+def _refuse_limit(limit: int | None) -> None:
+    if limit is not None and limit < 1:
+        raise WorkflowCodeError(f"`limit` is {limit}; it is how many go on at a time, 1 at least")
+
+
+def _refuse_twins(name: str, keys: Sequence[int | str]) -> None:
+    if len(set(keys)) < len(keys):
+        twin = next(key for index, key in enumerate(keys) if key in keys[:index])
+        raise WorkflowCodeError(f"two items of `{name}` have the key {twin!r}; `key` has to tell them apart")
+
+
+def _shown(value: object) -> str:
+    return f"a `{type(value).__name__}`"

@@ -1,0 +1,58 @@
+"""The state of a run that its workflow keeps for people to see; journaled as it changes, rebuilt by replay."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from checkpointflow.errors import NondeterminismError
+from checkpointflow.frontends.functions.conversion import to_json
+from checkpointflow.kernel.run import Run
+from checkpointflow.values import JsonObject, JsonValue, copied
+
+NAME, KIND = "state", "state"
+
+
+class State:
+    """Values by key, one collection per run; every change is an entry of the journal, not the whole."""
+
+    def __init__(self, run: Callable[[], Run]) -> None:
+        self._run = run
+        self._values: dict[str, JsonValue] = {}
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return a copy of the value of a key, or `default`."""
+        return copied(self._values[key]) if key in self._values else default
+
+    def set(self, key: str, value: object) -> None:
+        """Set the value of a key; it has to be JSON.
+
+        Raises:
+            WorkflowCodeError: it is not.
+        """
+        plain = to_json(value, f"state {key}")
+        self._change({"set": {key: plain}})
+        self._values[key] = plain
+
+    def delete(self, key: str) -> None:
+        """Remove a key, if it is there."""
+        self._change({"delete": key})
+        self._values.pop(key, None)
+
+    def clear(self) -> None:
+        """Remove all keys."""
+        self._change({"clear": True})
+        self._values.clear()
+
+    def as_json(self) -> JsonObject:
+        """Return a copy of all values."""
+        return {key: copied(value) for key, value in self._values.items()}
+
+    def _change(self, change: JsonObject) -> None:
+        recorded = self._run().note(NAME, KIND, lambda: change)
+        if recorded != change:
+            raise NondeterminismError(
+                f"the workflow changes its state otherwise than was recorded: {recorded} then, {change} now; "
+                "go on with the code that the run was started with",
+                details={"recorded": recorded, "asked": change},
+            )

@@ -1,0 +1,98 @@
+"""Checkpoints: handles on runs, given when a run is driven; the run lies in a store, or travels with its handle."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from checkpointflow.kernel.ids import RunId
+
+if TYPE_CHECKING:
+    from checkpointflow.python.carrying import OnCommit
+    from checkpointflow.python.store import Store
+
+
+class Checkpoint:
+    """A handle on one run, new or begun; give it to `run`, `run_stream` or `run_sync`.
+
+    `Checkpoint.new(store)` keeps the run in a store, `Checkpoint.new(on_commit=save)` with the program. A second drive
+    of one run at the same time is refused with RunHeldError.
+    """
+
+    def __init__(self, store: Store, run_id: str | None, *, is_carried: bool = False) -> None:
+        self.store = store
+        self.is_carried = is_carried
+        self.run_id = run_id
+        """The run's id; None until it has begun."""
+
+    @classmethod
+    def new(cls, store: Store | None = None, *, on_commit: OnCommit | None = None) -> Checkpoint:
+        """Return the handle of a run that is to begin, in a store or carried by the program.
+
+        Without a store, `on_commit(entries, position)` is called after every commit, before anything that was intended
+        begins, with the new entries as JSON and the length of the journal; what it raises ends the drive. Without
+        either, the run is kept in memory until it is dumped.
+
+        Raises:
+            ValueError: both were given.
+        """
+        if store is not None and on_commit is not None:
+            raise ValueError("a checkpoint lies in a store or with the program; drop `store` or `on_commit`")
+        if store is not None:
+            return cls(store, None)
+        from checkpointflow.python.carrying import carried
+
+        return cls(carried(on_commit), None, is_carried=True)
+
+    @classmethod
+    def of(cls, store: Store, run_id: str) -> Checkpoint:
+        """Return the handle of a run in a store.
+
+        Raises:
+            RunNotFoundError: there is none with this id.
+        """
+        store.port.head(RunId(run_id))
+        return cls(store, run_id)
+
+    @classmethod
+    def load(cls, data: bytes, *, on_commit: OnCommit | None = None) -> Checkpoint:
+        """Return the handle of a run that `dump` gave, anywhere; it goes on from there.
+
+        Raises:
+            ValueError: these are no bytes of `dump`.
+        """
+        from checkpointflow.python.carrying import taken_up, tell
+
+        store, run_id = taken_up(data)
+        tell(store, on_commit)
+        return cls(store, run_id, is_carried=True)
+
+    @property
+    def position(self) -> int:
+        """How many entries the run's journal has; 0 before it has begun."""
+        return 0 if self.run_id is None else self.store.port.head(RunId(self.run_id)).length
+
+    def dump(self) -> bytes:
+        """Return the whole run as bytes (JSON): its definition, journal and messages that nobody took up yet.
+
+        Raises:
+            ValueError: it has not begun.
+        """
+        from checkpointflow.python.carrying import dumped
+
+        return dumped(self)
+
+    def at(self, position: int) -> Checkpoint:
+        """Return the handle of a fork: a run of its own that shares the first entries of this one.
+
+        Steps that had begun there without an end begin again; what was asked is asked again.
+
+        Raises:
+            ValueError: the journal has no such position, or the run had settled there.
+        """
+        from checkpointflow.python.carrying import carried
+        from checkpointflow.python.forking import forked
+
+        if self.run_id is None:
+            raise ValueError("the checkpoint is new, so there is nothing to fork; run it first")
+        into = carried(None) if self.is_carried else self.store
+        return Checkpoint(into, forked(self.store, self.run_id, into, position), is_carried=self.is_carried)

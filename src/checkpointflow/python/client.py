@@ -1,0 +1,140 @@
+"""The synchronous client: workflows by name or as definitions, in the store that `cpf` uses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal
+
+from checkpointflow.errors import UsageError
+from checkpointflow.frontends.definition import Definition
+from checkpointflow.frontends.functions.conversion import to_json
+from checkpointflow.kernel import entries as e
+from checkpointflow.kernel.ids import RunId
+from checkpointflow.python import names
+from checkpointflow.python.checkpoint import Checkpoint
+from checkpointflow.python.outcome import Event, Outcome
+from checkpointflow.python.store import Store
+from checkpointflow.views import RunView, WaitView
+
+
+class Client(AbstractContextManager["Client"]):
+    """Starts, answers and watches runs, in the state folder that `cpf` uses unless another is given.
+
+    Every method may raise PersistenceError. Use it in a `with`, or close it.
+    """
+
+    def __init__(self, store: str | Path | Store | None = None) -> None:
+        self._store = store if isinstance(store, Store) else Store(store)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close it."""
+        self.close()
+
+    def close(self) -> None:
+        """Give back the store."""
+        self._store.close()
+
+    def run(
+        self,
+        workflow: str | Definition,
+        input: Any = None,
+        *,
+        component_type: Literal["workflow"] = "workflow",
+        run_id: str | None = None,
+        labels: Mapping[str, str] | None = None,
+    ) -> Outcome[Any]:
+        """Start a run and drive it until it settles or waits. With the id of a run that is there, go on with that.
+
+        Raises:
+            UsageError: there is no workflow of that name.
+            InputError: the input does not fit; nothing was started.
+            RunExistsError: the id is taken by a run with another input or definition.
+        """
+        definition = _definition(workflow, component_type)
+        run_input = {} if input is None else to_json(input, "input")
+        view = self._store.runs().run(definition, run_input, run_id=run_id, labels=labels)
+        return self._outcome(view, definition)
+
+    def submit(
+        self,
+        workflow: str | Definition,
+        input: Any = None,
+        *,
+        component_type: Literal["workflow"] = "workflow",
+        run_id: str | None = None,
+        labels: Mapping[str, str] | None = None,
+    ) -> str:
+        """Start a run and leave it to a worker (`cpf worker`), which has to find its code; return its id.
+
+        Raises:
+            As `run`.
+        """
+        definition = _definition(workflow, component_type)
+        run_input = {} if input is None else to_json(input, "input")
+        return self._store.runs().start(definition, run_input, run_id=run_id, labels=labels).run_id
+
+    def resume(self, run_id: str, responses: Mapping[str, Any] | None = None) -> Outcome[Any]:
+        """Answer waits of a run, by wait id, key or unique event name, and drive it.
+
+        Raises:
+            RunHeldError: it is being driven; `send` delivers all the same.
+            RunNotWaitingError, EventMismatchError, EventPayloadError: a response fits nothing; the run is as it was.
+            UnsupportedError: its code is not found here.
+        """
+        plain = {name: to_json(value, name) for name, value in (responses or {}).items()}
+        return self._outcome(self._store.runs().advance(run_id, plain), None)
+
+    def send(self, run_id: str, event: str, payload: Any = None, *, event_id: str | None = None) -> RunView:
+        """Deliver an event without driving the run; return the run.
+
+        Raises:
+            RunSettledError, RunNotWaitingError, EventPayloadError: it cannot be taken.
+        """
+        given = to_json({} if payload is None else payload, "payload")
+        return self._store.runs().send(run_id, event=event, payload=given, event_id=event_id).run
+
+    def cancel(self, run_id: str, *, reason: str | None = None) -> RunView:
+        """Cancel a run, and return it.
+
+        Raises:
+            RunSettledError: it has completed or failed.
+        """
+        return self._store.runs().cancel(run_id, reason=reason)
+
+    def get(self, run_id: str) -> RunView:
+        """Return a run as it stands.
+
+        Raises:
+            RunNotFoundError: no such run.
+        """
+        return self._store.runs().get(run_id)
+
+    def runs(self, *, status: str | None = None, workflow: str | None = None, limit: int = 20) -> list[RunView]:
+        """Return runs, newest first."""
+        return self._store.runs().runs(status=status, workflow=workflow, limit=limit)[0]
+
+    def waits(self, *, audience: str | None = None) -> list[WaitView]:
+        """Return what people, agents and systems are asked for, oldest first."""
+        return self._store.runs().waits(audience=audience)
+
+    def stream(self, run_id: str, *, after: int = 0) -> Iterator[Event[Any]]:
+        """Yield the entries of a run's journal behind a position, as it stands, driving nothing."""
+        entries = self._store.port.entries(RunId(run_id))
+        for position, entry in enumerate(entries, 1):
+            if position > after:
+                yield Event(position, e.name_of(entry), e.as_json(entry, position))
+
+    def _outcome(self, view: RunView, definition: Definition | None) -> Outcome[Any]:
+        as_result = getattr(definition, "as_result", lambda value: value)
+        return Outcome(view, Checkpoint(self._store, view.run_id), as_result)
+
+
+def _definition(workflow: str | Definition, component_type: str) -> Definition:
+    if component_type != "workflow":
+        raise UsageError(f"there are no components of type `{component_type}` here; run a workflow")
+    return names.named(workflow) if isinstance(workflow, str) else workflow

@@ -1,0 +1,247 @@
+"""One way to run: the verbs that every definition has, over the client; the engine works in a thread of its own."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextvars import copy_context
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+
+from checkpointflow.errors import DefinitionChangedError
+from checkpointflow.frontends.definition import Definition
+from checkpointflow.frontends.functions.conversion import to_json
+from checkpointflow.kernel import entries as e
+from checkpointflow.kernel.ids import RunId
+from checkpointflow.kernel.journal import Observer
+from checkpointflow.kernel.surroundings import Interrupt
+from checkpointflow.python.checkpoint import Checkpoint
+from checkpointflow.python.given import MISSING, Given, given
+from checkpointflow.python.outcome import Event, Outcome
+from checkpointflow.views import RunView
+
+if TYPE_CHECKING:
+    import asyncio
+
+T = TypeVar("T")
+
+OUTCOME = "outcome"
+"""What the last event of a stream is called."""
+
+
+class Runnable(Generic[T]):
+    """A definition that runs itself: stateless, so that any number of runs may go on at once.
+
+    `input` starts a run; `responses` answer one that waits, by wait id, key or unique event name, and may be partial;
+    neither goes on with one, as after a crash. Without a `checkpoint` a run is kept in memory alone.
+
+    | given | without `checkpoint` | a new one | one that has begun |
+    | --- | --- | --- | --- |
+    | nothing | starts with `{}` | ValueError | goes on |
+    | `input` | starts | starts | ValueError |
+    | `responses` | ValueError | ValueError | answers and goes on |
+    | both | ValueError | ValueError | ValueError |
+    """
+
+    def as_result(self, value: Any) -> T:
+        """Return a run's result as the definition says that it is."""
+        return cast(T, value)
+
+    async def run(
+        self,
+        input: Any = MISSING,
+        *,
+        checkpoint: Checkpoint | None = None,
+        responses: Mapping[str, Any] | None = None,
+    ) -> Outcome[T]:
+        """Drive a run until it settles or only waits are left, and return how that ended; a failure is an outcome.
+
+        Async tasks run on the caller's event loop. If this call is cancelled, what it had begun is stopped, and the
+        run goes on from its last commit when it is driven again.
+
+        Raises:
+            ValueError: the arguments mean nothing together.
+            InputError, EventPayloadError: the input, or a response, does not fit; nothing was recorded.
+            RunNotWaitingError, EventMismatchError: a response answers nothing that is asked.
+            RunHeldError: the run is being driven already.
+            PersistenceError: a commit could not be kept; the run goes on from the last one.
+        """
+        call = self._call(input, checkpoint, responses)
+        interrupt = Interrupt()
+        return await _in_thread(lambda: call.drive(_ignored, interrupt), interrupt)
+
+    async def run_stream(
+        self,
+        input: Any = MISSING,
+        *,
+        checkpoint: Checkpoint | None = None,
+        responses: Mapping[str, Any] | None = None,
+        after: int = 0,
+    ) -> AsyncIterator[Event[T]]:
+        """Drive a run as `run` does, and yield the entries of its journal behind `after` as they become durable.
+
+        The last event holds the outcome. Leaving the loop early stops the drive as a cancellation does.
+
+        Raises:
+            As `run`.
+        """
+        import asyncio
+
+        call = self._call(input, checkpoint, responses)
+        queue: asyncio.Queue[Event[T] | None] = asyncio.Queue()
+        loop, interrupt = asyncio.get_running_loop(), Interrupt()
+
+        def put(event: Event[T] | None) -> None:
+            loop.call_soon_threadsafe(queue.put_nowait, event)
+
+        def told(entries: Sequence[e.AnyEntry], position: int) -> None:
+            for event in _events(entries, position, after):
+                put(event)
+
+        def work() -> Outcome[T]:
+            try:
+                for event in call.recorded(after):
+                    put(event)
+                return call.drive(told, interrupt)
+            finally:
+                put(None)
+
+        driving = asyncio.ensure_future(_in_thread(work, interrupt))
+        try:
+            while (event := await queue.get()) is not None:
+                yield event
+            outcome = await driving
+            yield Event(outcome.checkpoint.position, OUTCOME, outcome.envelope(), outcome)
+        finally:
+            if not driving.done():
+                driving.cancel()
+                await asyncio.wait([driving])
+
+    def run_sync(
+        self,
+        input: Any = MISSING,
+        *,
+        checkpoint: Checkpoint | None = None,
+        responses: Mapping[str, Any] | None = None,
+    ) -> Outcome[T]:
+        """Drive a run as `run` does, for programs without an event loop; async tasks run on one made for the purpose.
+
+        Raises:
+            RuntimeError: an event loop runs in this thread; await `run` there.
+            As `run`.
+        """
+        _refuse_running_loop()
+        return self._call(input, checkpoint, responses).drive(_ignored, Interrupt())
+
+    def _call(self, run_input: Any, checkpoint: Checkpoint | None, responses: Mapping[str, Any] | None) -> _Call[T]:
+        begun = checkpoint is not None and checkpoint.run_id is not None
+        call = given(run_input, responses, has_checkpoint=checkpoint is not None, has_run=begun)
+        return _Call(cast(Definition, self), call, checkpoint or Checkpoint.new(), self.as_result)
+
+
+class _Call(Generic[T]):
+    """One call of a verb."""
+
+    def __init__(
+        self, definition: Definition, call: Given, checkpoint: Checkpoint, as_result: Callable[[Any], T]
+    ) -> None:
+        self._definition = definition
+        self._given = call
+        self._checkpoint = checkpoint
+        self._as_result = as_result
+
+    def drive(self, observer: Observer, interrupt: Interrupt) -> Outcome[T]:
+        """Drive the run in this thread."""
+        return Outcome(self._view(observer, interrupt), self._checkpoint, self._as_result)
+
+    def recorded(self, after: int) -> list[Event[T]]:
+        """Return the events of a run that has begun, as they stand."""
+        run_id = self._checkpoint.run_id
+        if run_id is None:
+            return []
+        entries = self._checkpoint.store.port.entries(RunId(run_id))
+        return list(_events(entries, len(entries), after))
+
+    def _view(self, observer: Observer, interrupt: Interrupt) -> RunView:
+        checkpoint, definition = self._checkpoint, self._definition
+        runs = checkpoint.store.runs(observer=observer, interrupt=interrupt, on_created=self._created)
+        if self._given.begin == "start":
+            return runs.run(definition, to_json(self._given.run_input, "input"))
+        assert checkpoint.run_id is not None
+        self._refuse_other(checkpoint.run_id)
+        responses = {name: to_json(value, name) for name, value in (self._given.responses or {}).items()}
+        return runs.advance(checkpoint.run_id, responses, definition=definition)
+
+    def _created(self, run_id: str) -> None:
+        self._checkpoint.run_id = run_id
+
+    def _refuse_other(self, run_id: str) -> None:
+        head, definition = self._checkpoint.store.port.head(RunId(run_id)), self._definition
+        if head.workflow_id != definition.id:
+            raise ValueError(f"the checkpoint is one of workflow `{head.workflow_id}`, not of `{definition.id}`")
+        if head.definition != definition.digest:
+            raise DefinitionChangedError(
+                f"run `{run_id}` was started with another definition of `{definition.id}`; go on with that one, or "
+                f"have it go on under this one with `cpf resume --run-id {run_id} --with FILE`",
+                run_id=run_id,
+            )
+
+
+def _events(entries: Sequence[e.AnyEntry], position: int, after: int) -> list[Event[Any]]:
+    first = position - len(entries) + 1
+    return [
+        Event(first + index, e.name_of(entry), e.as_json(entry, first + index))
+        for index, entry in enumerate(entries)
+        if first + index > after
+    ]
+
+
+def _ignored(_entries: Sequence[e.AnyEntry], _position: int) -> None:
+    """Tell nobody."""
+
+
+def _refuse_running_loop() -> None:
+    asyncio = sys.modules.get("asyncio")
+    if asyncio is None:
+        return
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    raise RuntimeError("an event loop runs in this thread, which `run_sync` would block; `await` its `run` instead")
+
+
+async def _in_thread(work: Callable[[], Outcome[T]], interrupt: Interrupt) -> Outcome[T]:
+    """Do work in a thread of its own, its async tasks on this loop; when cancelled, stop it and wait for its end."""
+    import asyncio
+
+    from checkpointflow.frontends.functions.loops import EventLoop, use
+
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[Outcome[T]] = loop.create_future()
+    context = copy_context()
+    context.run(use, EventLoop(loop))
+
+    def settle(outcome: Outcome[T] | None, error: BaseException | None) -> None:
+        if future.done():
+            return
+        if error is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(cast("Outcome[T]", outcome))
+
+    def body() -> None:
+        try:
+            outcome = context.run(work)
+        except BaseException as error:
+            loop.call_soon_threadsafe(settle, None, error)
+        else:
+            loop.call_soon_threadsafe(settle, outcome, None)
+
+    threading.Thread(target=body, name="drive", daemon=True).start()
+    try:
+        return await asyncio.shield(future)
+    except asyncio.CancelledError:
+        interrupt.drain(0)
+        await asyncio.wait([future])
+        raise

@@ -1,0 +1,3 @@
+"""The version of this package; written here alone."""
+
+__version__ = "2.0.0.dev0"
