@@ -1,4 +1,4 @@
-"""The document that `-f` names: a file, or a workflow that is found by its id or name."""
+"""The workflow that `-f` names: a document or code by its file, or a workflow that is found by its id or name."""
 
 from __future__ import annotations
 
@@ -6,27 +6,29 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from checkpointflow.errors import DocumentError, UsageError
+from checkpointflow.errors import DocumentError, UnsupportedError
 
 if TYPE_CHECKING:
     from checkpointflow.cli.door import Door
-    from checkpointflow.frontends.document.loader import Loaded
+    from checkpointflow.frontends.definition import Definition
+    from checkpointflow.frontends.document.definition import Loaded
 
 _CODE = re.compile(r".+\.py(:.*)?|[A-Za-z_][\w.]*:\w+")
 _PATH = re.compile(r".*([/\\]|\.ya?ml$|\.json$).*|\.*", re.DOTALL)
 
 
-def load(door: Door, target: str, *, strict: bool = False) -> Loaded:
-    """Return the document of a target, checked; under `strict` it has no warnings either.
+def load(door: Door, target: str, *, strict: bool = False) -> Definition:
+    """Return the workflow of a target, checked; under `strict` it has no warnings either.
 
-    A file wins; else it is the workflow with that id, or name, in `./.checkpointflow` or the base folder.
+    A document's file wins; else it is the workflow with that id, or name, in `./.checkpointflow` or the base folder;
+    else code, as `file.py:name` or `module:name`.
 
     Raises:
-        UsageError: the target names code, or several workflows.
+        UsageError: the target names several workflows, or none of those in the code.
         FileMissingError, YamlError, DocumentError, UnknownKindError: as the loader says.
     """
     loaded = _loaded(door, target)
-    door.inputs = loaded.document.inputs
+    door.inputs = loaded.inputs
     if strict and loaded.problems:
         count = f"{len(loaded.problems)} warnings" if len(loaded.problems) > 1 else "a warning"
         message = f"`{target}` has {count}, which `--strict` does not let pass; mend what `problems` names"
@@ -34,7 +36,23 @@ def load(door: Door, target: str, *, strict: bool = False) -> Loaded:
     return loaded
 
 
-def _loaded(door: Door, target: str) -> Loaded:
+def load_document(door: Door, target: str, *, strict: bool = False) -> Loaded:
+    """Return the document of a target.
+
+    Raises:
+        UnsupportedError: it is code.
+        The errors of `load`.
+    """
+    from checkpointflow.frontends.document.definition import Loaded
+
+    loaded = load(door, target, strict=strict)
+    if not isinstance(loaded, Loaded):
+        message = f"`{target}` is code, and what it will do is known only when it runs; only documents can be shown"
+        raise UnsupportedError(message, hint="`cpf validate` tells whether it can be run, and what input it takes")
+    return loaded
+
+
+def _loaded(door: Door, target: str) -> Definition:
     from checkpointflow.cli import flows
     from checkpointflow.frontends.document.loader import load_file
 
@@ -45,7 +63,9 @@ def _loaded(door: Door, target: str) -> Loaded:
     if flow is not None:
         return flow.load()
     if _CODE.fullmatch(target):
-        raise UsageError(f"`{target}` names Python code, and this version runs YAML documents; give it a file")
+        from checkpointflow.frontends.functions.loading import load_function
+
+        return load_function(target, cwd=settings.cwd)
     if _PATH.fullmatch(target):
         return load_file(target, cwd=settings.cwd)  # which says why it cannot be read
     raise flows.missing(settings, target)

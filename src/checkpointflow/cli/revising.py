@@ -16,7 +16,7 @@ from checkpointflow.values import JsonObject, JsonValue
 if TYPE_CHECKING:
     from checkpointflow.cli.door import Door
     from checkpointflow.client.changes import Changes
-    from checkpointflow.frontends.document.loader import Loaded
+    from checkpointflow.frontends.definition import Definition
 
 _TITLES = {
     "reused": "kept as recorded",
@@ -38,7 +38,7 @@ def is_asked(args: Namespace) -> bool:
     return args.edited is not None or bool(args.rerun)
 
 
-def edited(args: Namespace, door: Door) -> Loaded | None:
+def edited(args: Namespace, door: Door) -> Definition | None:
     """Return the edited document that `--with` names, checked."""
     return None if args.edited is None else documents.load(door, args.edited)
 

@@ -64,6 +64,10 @@ class Definition(Protocol):
         """The labels of its runs."""
 
     @property
+    def problems(self) -> list[JsonObject]:
+        """What its text is warned of, if it was just read."""
+
+    @property
     def stored(self) -> JsonObject:
         """The definition as it is stored with a run; `kind` tells the front-end."""
 

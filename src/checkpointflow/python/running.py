@@ -94,8 +94,8 @@ class Runnable(Generic[T]):
         def put(event: Event[T] | None) -> None:
             loop.call_soon_threadsafe(queue.put_nowait, event)
 
-        def told(entries: Sequence[e.AnyEntry], position: int) -> None:
-            for event in _events(entries, position, after):
+        def told(entries: Sequence[e.AnyEntry], first: int) -> None:
+            for event in _events(entries, first, after):
                 put(event)
 
         def work() -> Outcome[T]:
@@ -160,7 +160,7 @@ class _Call(Generic[T]):
         if run_id is None:
             return []
         entries = self._checkpoint.store.port.entries(RunId(run_id))
-        return list(_events(entries, len(entries), after))
+        return list(_events(entries, 1, after))
 
     def _view(self, observer: Observer, interrupt: Interrupt) -> RunView:
         checkpoint, definition = self._checkpoint, self._definition
@@ -187,8 +187,7 @@ class _Call(Generic[T]):
             )
 
 
-def _events(entries: Sequence[e.AnyEntry], position: int, after: int) -> list[Event[Any]]:
-    first = position - len(entries) + 1
+def _events(entries: Sequence[e.AnyEntry], first: int, after: int) -> list[Event[Any]]:
     return [
         Event(first + index, e.name_of(entry), e.as_json(entry, first + index))
         for index, entry in enumerate(entries)
@@ -196,7 +195,7 @@ def _events(entries: Sequence[e.AnyEntry], position: int, after: int) -> list[Ev
     ]
 
 
-def _ignored(_entries: Sequence[e.AnyEntry], _position: int) -> None:
+def _ignored(_entries: Sequence[e.AnyEntry], _first: int) -> None:
     """Tell nobody."""
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from checkpointflow.cli import arguments
 from checkpointflow.cli.actions import action, for_run, of_file
-from checkpointflow.cli.documents import load
+from checkpointflow.cli.documents import load_document
 from checkpointflow.cli.envelope import Envelope
 from checkpointflow.errors import FileMissingError, UsageError
 from checkpointflow.pictures import FORMATS, SUFFIXES, rendered
@@ -48,7 +48,7 @@ def run(args: Namespace, door: Door) -> Envelope:
     """
     if args.file is None and args.run_id is None:
         raise UsageError("`cpf graph` needs a document or a run", hint="name one with `-f` or `--run-id`")
-    loaded = None if args.file is None else load(door, args.file)
+    loaded = None if args.file is None else load_document(door, args.file)
     if args.run_id is not None:
         picture, document, fields = _of_run(door, door.find(args.run_id), loaded)
     else:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from checkpointflow.cli import arguments, given
 from checkpointflow.cli.actions import action
-from checkpointflow.cli.documents import load
+from checkpointflow.cli.documents import load_document
 from checkpointflow.cli.envelope import Envelope
 from checkpointflow.values import JsonObject
 
@@ -32,7 +32,7 @@ def run(args: Namespace, door: Door) -> Envelope:
         InputError: the input does not fit the document.
         DocumentError: the document cannot be used.
     """
-    loaded = load(door, args.file, strict=args.strict)
+    loaded = load_document(door, args.file, strict=args.strict)
     run_input = given.input_of(args.input, args.set, door.settings.cwd)
     plan = door.client().plan(loaded, run_input)
     fields: JsonObject = {"file": args.file, "workflow_id": loaded.document.id, "plan": plan}

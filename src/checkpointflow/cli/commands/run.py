@@ -13,7 +13,7 @@ from checkpointflow.values import JsonValue
 
 if TYPE_CHECKING:
     from checkpointflow.cli.door import Door
-    from checkpointflow.frontends.document.loader import Loaded
+    from checkpointflow.frontends.definition import Definition
 
 NAME = "run"
 SUMMARY = "start a run of a document and drive it until it waits or settles"
@@ -50,7 +50,7 @@ def run(args: Namespace, door: Door) -> Envelope:
         return drive.ended(view)
 
 
-def _detached(args: Namespace, door: Door, loaded: Loaded, run_input: JsonValue) -> Envelope:
+def _detached(args: Namespace, door: Door, loaded: Definition, run_input: JsonValue) -> Envelope:
     from checkpointflow.cli.detaching import handed_over
 
     client = door.client(on_created=lambda run_id: created(door, run_id))

@@ -13,7 +13,7 @@ from checkpointflow.values import JsonObject
 
 if TYPE_CHECKING:
     from checkpointflow.cli.door import Door
-    from checkpointflow.frontends.document.loader import Loaded
+    from checkpointflow.frontends.definition import Definition
 
 NAME = "validate"
 SUMMARY = "check a document and every sub-workflow it names, and show all problems with their places"
@@ -34,18 +34,17 @@ def run(args: Namespace, door: Door) -> Envelope:
     return Envelope(fields=_fields(args.file, loaded, door.strict), said=_said(args.file, loaded))
 
 
-def _fields(file: str, loaded: Loaded, strict: list[str]) -> JsonObject:
-    document = loaded.document
-    fields: JsonObject = {"file": file, "problems": [*loaded.problems], "workflow_id": document.id}
+def _fields(file: str, loaded: Definition, strict: list[str]) -> JsonObject:
+    fields: JsonObject = {"file": file, "problems": [*loaded.problems], "workflow_id": loaded.id}
     fields["next_actions"] = [
-        with_input("See what it would do", ["cpf", "plan", *of_file(file), *strict], document.inputs),
-        with_input("Run it", ["cpf", "run", *of_file(file), *strict], document.inputs),
+        with_input("See what it would do", ["cpf", "plan", *of_file(file), *strict], loaded.inputs),
+        with_input("Run it", ["cpf", "run", *of_file(file), *strict], loaded.inputs),
     ]
-    more = {"workflow_name": document.name, "workflow_version": document.version}
+    more = {"workflow_name": loaded.name, "workflow_version": loaded.version}
     return fields | {name: value for name, value in more.items() if value is not None}
 
 
-def _said(file: str, loaded: Loaded) -> tuple[str, ...]:
+def _said(file: str, loaded: Definition) -> tuple[str, ...]:
     from checkpointflow.cli.summary import problem_line
 
     return (*map(problem_line, loaded.problems), f"{file} can be run")

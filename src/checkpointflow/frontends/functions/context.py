@@ -135,7 +135,7 @@ class WorkflowContext:
         what = f"the result of `{name}`"
 
         def plain(value: object) -> JsonValue:
-            return to_json(value, what)
+            return to_json(value, f"{name}()")
 
         async def awaited(context: StepContext) -> JsonValue:
             return plain(await cast(Awaitable[object], function(context)))
@@ -261,7 +261,7 @@ class WorkflowContext:
             InputError: the input does not fit it.
         """
         name = key or workflow.id
-        given = to_json({} if run_input is _MISSING else run_input, f"the input of `{name}`")
+        given = to_json({} if run_input is _MISSING else run_input, f"{name}(input)")
         scope = _here().scope(name, "workflow", meaning=[workflow.id, given])
         around = _here()
         try:
@@ -361,7 +361,7 @@ class WorkflowContext:
 
     def emit(self, kind: str, data: object = None) -> None:
         """Tell whoever watches the run something, once: it is in the journal, and in streams, under `kind`."""
-        told: JsonObject = {"kind": kind, "data": to_json(data, f"what is emitted as `{kind}`")}
+        told: JsonObject = {"kind": kind, "data": to_json(data, f"emit({kind})")}
         _here().note("emit", "emitted", lambda: told)
 
     @property

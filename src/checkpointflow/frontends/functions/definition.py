@@ -44,6 +44,7 @@ class FunctionDefinition:
         self.name: str | None = None
         self.version = version
         self.labels: Mapping[str, JsonValue] = labels or {}
+        self.problems: list[JsonObject] = []
         self._parameters = parameters[1:]
 
     def __call__(self, ctx: WorkflowContext, *args: Any, **named: Any) -> Coroutine[Any, Any, Any]:
@@ -160,7 +161,7 @@ class FunctionWorkflow:
             raise
         except Exception as error:
             raise _explained(error, definition) from error
-        return {"result": to_json(value, f"the result of `{definition.id}`")}
+        return {"result": to_json(value, f"{definition.id}()")}
 
 
 def _explained(error: Exception, definition: FunctionDefinition) -> WorkflowCodeError:

@@ -85,7 +85,7 @@ def returns_of(function: Callable[..., Any]) -> object:
     while isinstance(function, functools.partial):
         function = function.func
     called = function if inspect.isroutine(function) else getattr(function, "__call__", function)  # noqa: B004
-    return hints_of(called, name_of(function)).get("return", ANY)
+    return hints_of(called, getattr(called, "__qualname__", "a task")).get("return", ANY)
 
 
 def performing(context: StepContext, function: Callable[[], Any]) -> Any:
