@@ -43,6 +43,10 @@ torture MINUTES="10" *ARGS:
 simulate SEEDS="20000" FIRST="0":
     CPF_SEEDS={{ SEEDS }} CPF_FIRST_SEED={{ FIRST }} pytest -n auto tests/simulation
 
+# faults put in on purpose: each has to be noticed by the tests that its patch names; words choose some
+mutants *WORDS:
+    python scripts/mutants.py {{ WORDS }}
+
 # write the generated reference pages anew; also `just reference`
 docs:
     python scripts/reference.py

@@ -188,6 +188,7 @@ def test_the_status_is_what_the_last_entry_says():
         seen.append(fold(entries).status)
     assert seen == ["waiting", "paused", "open", "failed", "open", "completed"]
     assert fold([samples.started(), e.RunCancelled(at=AT, actor=None, reason=None)]).status == "cancelled"
+    assert fold([samples.started(), e.RunMoved(at=AT, actor=None)]).status == "moved"
 
 
 def test_reopening_voids_what_it_names_and_counts_that():
