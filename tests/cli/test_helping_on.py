@@ -71,6 +71,23 @@ def test_a_step_in_doubt_that_must_take_effect_once_is_told_as_that_and_done_sho
     assert cpf.here(*wait["decide"]["done"]["argv"][1:-1], '{"receipt": 7}').exit_code == 0
 
 
+def test_of_contradicting_decisions_one_is_accepted_and_the_others_are_told_who_decided_what(cpf: Program) -> None:
+    cpf.write("pay.yaml", PAY)
+    cpf.here("run", "-f", "pay.yaml", "--run-id", "pay-1")
+    first = cpf.here("decide", "--run-id", "pay-1", "pay", "fail", "--no-follow", "--actor", "ann")
+    assert (first.exit_code, first.envelope["wait"]["answered"]) == (0, True)
+    assert argvs(first.envelope)[0] == ["cpf", "resume", "--run-id", "pay-1"]
+    second = cpf.here("decide", "--run-id", "pay-1", "pay", "again")
+    assert second.exit_code == 20
+    error = second.envelope["error"]
+    assert error["code"] == "ERR_STEP_NOT_IN_DOUBT"
+    assert "ann decided `fail` at " in error["message"]
+    assert error["details"]["decided_by"] == "ann"
+    assert cpf.here("resume", "--run-id", "pay-1").envelope["status"] == "failed"
+    third = cpf.here("decide", "--run-id", "pay-1", "pay", "done", "--output", '{"receipt": 7}').envelope["error"]
+    assert (third["code"], "ann decided `fail` at " in third["message"]) == ("ERR_STEP_NOT_IN_DOUBT", True)
+
+
 def test_a_step_that_may_be_repeated_is_not_said_to_take_effect_once(cpf: Program) -> None:
     cpf.write("pay.yaml", PAY)
     cpf.here("run", "-f", "pay.yaml", "--run-id", "pay-1")

@@ -341,7 +341,7 @@ def test_a_retried_run_tries_all_branches_that_failed_and_none_that_completed(tm
         "kind: foreach, items: inputs.zero, body: [{id: s, kind: set, values: {}}], on_error: {next: a}",
         "kind: switch, cases: [{when: false, next: a}], on_error: {next: a}",
         "kind: switch, cases: [{when: true, next: a}]",
-        "kind: workflow, workflow_ref: sub.yaml, inputs: {n: text}, on_error: {next: a}",
+        "kind: workflow, workflow_ref: sub.yaml, inputs: {n: '${inputs.zero == 0}'}, on_error: {next: a}",
         f"{GATE}, event_name: go, prompt: '${{inputs.no.no}}', on_error: {{next: a}}",
         "kind: sleep, seconds: '${inputs.zero - 1}', on_error: {next: a}",
         "kind: sleep, seconds: 0, next: a",

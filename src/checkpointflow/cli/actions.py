@@ -133,6 +133,8 @@ def _mended(view: RunView) -> list[JsonObject]:
 
 
 def _for_wait(wait: WaitView, by_id: bool) -> list[JsonObject]:
+    if wait.kind == "in_doubt" and wait.is_answered:
+        return [action(f"Go on with what was decided of `{wait.step_key}`", ["cpf", "resume", "--run-id", wait.run_id])]
     if wait.kind == "in_doubt":
         return [action(f"{title} (`{wait.step_key}`)", decide_argv(wait, word)) for word, title in DECISIONS.items()]
     name = f"`{wait.event_name}` (`{wait.step_key}`)" if by_id else f"`{wait.event_name}`"

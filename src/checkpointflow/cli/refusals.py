@@ -67,7 +67,8 @@ def next_actions(error: CheckpointflowError, door: Door, view: RunView | None) -
     if isinstance(error, RunNotFoundError):
         return [action("List the runs", ["cpf", "runs"])]
     if isinstance(error, UsageError):
-        given = actions.answers(view) if view is not None and "waits" in error.details else []
+        is_about_waits = not {"waits", "events"}.isdisjoint(error.details)
+        given = actions.answers(view) if view is not None and is_about_waits else []
         usage = action("See what can be said", ["cpf", *([door.command] if door.command else []), "--help"])
         return given or [*_where_to_find(error), usage]
     if isinstance(error, FileExistsAlreadyError):

@@ -221,7 +221,8 @@ class Reader:
         value = last[0].value if last and isinstance(last[0], e.RunCompleted) else None
         put_off = [] if head.is_settled else self._store.backoffs(run_id)
         noted = [*warnings, *failure_warnings(last[0] if last else None)]
-        noted += [*message_warnings(self._store.messages(run_id)), *map(backoff_warning, put_off)]
+        noted += message_warnings(self._store.messages(run_id), settled=head.is_settled)
+        noted += map(backoff_warning, put_off)
         waits = [] if head.is_settled else self._store.waits(run_id)
         doubts = self._doubts(head, waits)
         return run_view(head, holder, waits=waits, value=value, warnings=noted, doubts=doubts, now=self._clock.now())

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from checkpointflow.client.changes import Changed, Changes, changed_of, changes_of
+from checkpointflow.client.changes import Changed, Changes, changed_of, changes_of, reopened_of
 from checkpointflow.client.driving import Driver
 from checkpointflow.client.starting import Starter
 from checkpointflow.errors import DefinitionChangedError, UsageError
@@ -89,8 +89,12 @@ class Reviser:
         before, after = self._definitions(head, edited, _started(entries).input)
         started = self._forked_start(run_id, entries, key, after, labels)
         kept = forked(entries, key, started)
+        meanings = before.meanings(), after.meanings()
         rehearsal = rehearse(after.workflow(), run_id, kept, place.clock)
-        _refuse_changed(changed_of(rehearsal, before.meanings(), after.meanings()))
+        if reopened := reopened_of(kept, rehearsal, *meanings):
+            kept = forked(entries, key, started, reopened)
+            rehearsal = rehearse(after.workflow(), run_id, kept, place.clock)
+        _refuse_changed(changed_of(rehearsal, *meanings))
         new = self.starter.free_id(new_id)
         self._copy_outputs(run_id, new, kept)  # first, so that a run that is there has all of its output
         return new, self.starter.create(new, kept, (after.digest, after.stored))
@@ -112,9 +116,15 @@ class Reviser:
             steps=tuple(_named(state, step) for step in steps),
             reason=reason,
         )
+        meanings = before.meanings(), after.meanings()
         found = revised(run_id, entries, revision)
         rehearsal = rehearse(after.workflow(), run_id, [*entries, *found.added], place.clock)
-        changes = changes_of(state, found, rehearsal, before.meanings(), after.meanings())
+        answered = {wait.key for wait in place.store.waits(run_id) if wait.answered}
+        reopened = reopened_of([*entries, *found.added], rehearsal, *meanings, answered)
+        if reopened:
+            found = revised(run_id, entries, replace(revision, reopen=reopened))
+            rehearsal = rehearse(after.workflow(), run_id, [*entries, *found.added], place.clock)
+        changes = changes_of(state, found, rehearsal, *meanings, reopened)
         _refuse_changed(changes.changed)
         return _Proposal(run_id=run_id, definition=(after.digest, after.stored), revised=found, changes=changes)
 

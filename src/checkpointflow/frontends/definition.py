@@ -33,6 +33,9 @@ class Meanings(Protocol):
     def means(self, step_id: str) -> JsonValue:
         """Return what a step is asked to do, equal in two texts if and only if it is asked the same in both."""
 
+    def asks(self, step_id: str) -> JsonValue:
+        """Return how a wait for an event is worded: all that whoever answers is told, and the time they have."""
+
 
 class Definition(Protocol):
     """A workflow as a client starts, drives and revises it.
@@ -93,6 +96,9 @@ class Definition(Protocol):
     def meanings(self) -> Meanings:
         """Return what its steps mean."""
 
+    def events(self) -> Sequence[str] | None:
+        """Return the names of all events that a run of it can ever wait for; None if that is not known."""
+
     def picture(self) -> Picture:
         """Return it as a picture.
 
@@ -117,4 +123,8 @@ class Unwritten:
 
     def means(self, _step_id: str) -> JsonValue:
         """Return the same for every step."""
+        return None
+
+    def asks(self, _step_id: str) -> JsonValue:
+        """Return the same for every wait."""
         return None

@@ -265,6 +265,8 @@ class MemoryStore:
                 return Delivery(outcome="duplicate", message=found)
             if run.head.is_settled:
                 return Delivery(outcome="settled")
+            if row.kind == "decide" and (refused := _undecidable(run, row)):
+                return refused
             open_names = {wait.event_name for _, wait in run.waits if not _marked(run, wait).answered}
             if row.kind == "event" and row.name in open_names:
                 return Delivery(outcome="open")
@@ -414,13 +416,26 @@ def _own(message: Message, state: MessageState, wait_id: WaitId | None, run_id: 
     return replace(message, run_id=run_id, state=state, wait_id=wait_id, number=0, payload=payload, at=at)
 
 
+def _undecidable(run: _Run, row: Message) -> Delivery | None:
+    """Tell why a step cannot be decided: somebody has, or it is not in doubt; None if it can."""
+    last = [other for other in run.inbox if other.kind == "decide" and other.name == row.name][-1:]
+    is_in_doubt = any(wait.kind == "in_doubt" and wait.key == row.name for _, wait in run.waits)
+    if is_in_doubt and not (last and last[0].state == "accepted"):
+        return None
+    return Delivery(outcome="answered" if last else "closed", message=copy.deepcopy(last[0]) if last else None)
+
+
 def _first(run: _Run, is_it: Callable[[Message], bool]) -> Message | None:
     return copy.deepcopy(next(filter(is_it, run.inbox), None))
 
 
 def _marked(run: _Run, wait: OpenWait) -> OpenWait:
     answered = wait.wait_id is not None and any(message.wait_id == wait.wait_id for message in run.inbox)
-    return replace(wait, answered=answered)
+    return replace(wait, answered=answered or (wait.kind == "in_doubt" and _decision_underway(run, wait.key)))
+
+
+def _decision_underway(run: _Run, key: str) -> bool:
+    return any(one.kind == "decide" and one.name == key and one.state == "accepted" for one in run.inbox)
 
 
 def _ends(run_id: RunId, fragment: str) -> bool:

@@ -424,7 +424,7 @@ def test_a_message_against_a_commit_keeps_the_facts_and_takes_the_decisions_agai
         await run.step("t", call(found))
 
     world = World()
-    world.drive(flow, ambush=before("step_completed s", lambda: world.decide("nothing", "done")))
+    world.drive(flow, ambush=before("step_completed s", world.misdirected))
     assert world.journal() == [
         "step_started s 1",
         "step_completed s",
@@ -444,7 +444,7 @@ def test_effects_go_on_while_decisions_are_dropped_and_taken_again():
         return [await fiber for fiber in fibers]
 
     world = World()
-    world.drive(flow, ambush=before("step_completed", lambda: world.decide("nothing", "done")))
+    world.drive(flow, ambush=before("step_completed", world.misdirected))
     assert world.executor.keys == ["fan[0]/s", "fan[1]/s"]
     assert world.executor.stopped == []
     assert world.result() == ["fan[0]/s", "fan[1]/s"]
@@ -457,7 +457,7 @@ def test_a_message_against_the_last_commit_lets_the_workflow_decide_again():
         passes.append(await output(run, "s"))
 
     world = World()
-    world.drive(flow, ambush=before("step_completed s", lambda: world.decide("nothing", "done")))
+    world.drive(flow, ambush=before("step_completed s", world.misdirected))
     assert passes == ["s", "s"]
     assert world.journal() == ["step_started s 1", "step_completed s", "run_completed"]
 
@@ -470,7 +470,7 @@ def test_a_step_whose_attempts_are_retried_keeps_its_failures_over_a_conflict():
     world.drive(
         flow,
         {"s": [fails(), ok("well")]},
-        ambush=before("step_failed s", lambda: world.decide("nothing", "done")),
+        ambush=before("step_failed s", world.misdirected),
     )
     assert world.result() == "well"
     assert world.journal() == [

@@ -287,7 +287,7 @@ def test_of_two_decisions_the_first_counts():
 
 def test_a_decision_about_a_step_that_is_not_in_doubt_changes_nothing():
     world, flow = in_doubt()
-    world.decide("other", "done")
+    world.misdirected()
     assert world.drive(flow).status == "waiting"
     assert not any(name.startswith("step_decided") for name in world.journal())
     assert world.store.pending("run-1") == ()

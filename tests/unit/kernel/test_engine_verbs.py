@@ -343,7 +343,7 @@ def test_a_workflow_that_changes_its_input_is_given_the_recorded_one_in_the_next
         await run.wait("gate", event())
 
     world = World(input=["theirs"])
-    world.drive(flow, ambush=before("value_recorded late", lambda: world.decide("nothing", "done")))
+    world.drive(flow, ambush=before("value_recorded late", world.misdirected))
     assert seen == [["theirs"], ["theirs"]]
 
 
@@ -667,7 +667,7 @@ def test_no_verb_does_anything_while_the_workflow_is_being_left(verb):
     opened = world.journal()
     assert opened == ["scope_opened fan", "wait_opened gate", "wait_opened fan[0]/other", "run_parked"]
     # a message that comes before the release makes the drive leave the workflow, and go on
-    world.drive(flow, ambush=before_release(lambda: world.decide("nothing", "done")))
+    world.drive(flow, ambush=before_release(world.misdirected))
     assert world.journal() == opened
     assert {wait.key for wait in world.waits()} == {"gate", "fan[0]/other"}
 
@@ -693,13 +693,13 @@ def leaving(act):
 
 def test_cancelling_in_finally_closes_no_wait_when_decisions_are_dropped():
     world, flow = World(), leaving(lambda _scope, member: member.cancel())
-    world.drive(flow, ambush=before("value_recorded n", lambda: world.decide("nothing", "done")))
+    world.drive(flow, ambush=before("value_recorded n", world.misdirected))
     assert {wait.key for wait in world.waits()} == {"gate", "fan[0]/other"}
 
 
 def test_closing_a_scope_in_finally_closes_nothing_when_decisions_are_dropped():
     world, flow = World(), leaving(lambda scope, _member: scope.close())
-    world.drive(flow, ambush=before("value_recorded n", lambda: world.decide("nothing", "done")))
+    world.drive(flow, ambush=before("value_recorded n", world.misdirected))
     assert "scope_closed fan completed" not in world.journal()
 
 

@@ -96,6 +96,12 @@ class Loaded:
 
         return DocumentMeanings(self.document)
 
+    def events(self) -> list[str]:
+        """Return the names of the events that it and its sub-workflows wait for."""
+        documents = {id(one): one for one in (self.document, *self.document.library.values())}
+        steps = (step for one in documents.values() for step in one.all_steps() if step.kind == "await_event")
+        return list(dict.fromkeys(str(step.fields["event_name"]) for step in steps))
+
     def picture(self) -> Picture:
         """Return the document as a picture, sub-workflows in it."""
         from checkpointflow.frontends.document.picture import picture_of
