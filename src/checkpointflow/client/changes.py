@@ -35,8 +35,8 @@ class Changes:
     `reused` keep what was recorded, `rerun` were given up and come again, `new` come next, or are new in the document,
     `gone` are recorded and asked for no more. `reopened` are open waits that ask otherwise now, so that they are closed
     and opened anew: who answers sees what is asked now. `later` are recorded and lie behind what is new: they are
-    reused when they are reached. `changed` mean something else now, so that the run cannot go on unless they are rerun. `error` is
-    how the run would fail at once.
+    reused when they are reached. `changed` mean something else now, so that the run cannot go on unless they are
+    rerun. `error` is how the run would fail at once.
     """
 
     reused: tuple[str, ...]

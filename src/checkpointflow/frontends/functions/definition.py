@@ -117,6 +117,10 @@ class FunctionDefinition:
         """Return nothing: only the code knows its steps."""
         return None
 
+    def events(self) -> None:
+        """Return nothing: only the code knows what it waits for."""
+        return
+
     def meanings(self) -> Meanings:
         """Return that only the code knows what its steps mean."""
         return Unwritten()
