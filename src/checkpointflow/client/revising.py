@@ -97,9 +97,9 @@ class Reviser:
             rehearsal = rehearse(after.workflow(), run_id, kept, place.clock)
         changed = changed_of(rehearsal, *meanings)
         _refuse_changed(changed, [], hint=f"--at={changed[0].step_key}" if changed else "")
-        new, hold = self.starter.create(new_id, kept, (after.digest, after.stored))
-        self._copy_outputs(run_id, new, kept)
-        return new, hold
+        new = self.starter.free_id(new_id)
+        self._copy_outputs(run_id, new, kept)  # first, so that a run that is there has all of its output
+        return new, self.starter.create(new, kept, (after.digest, after.stored))
 
     def _proposed(
         self, run_id: RunId, edited: Definition | None, steps: Sequence[str], reason: str | None
@@ -172,15 +172,19 @@ class Reviser:
         import shutil
 
         from checkpointflow.steps.base import output_paths
+        from checkpointflow.steps.outputs import make_folder, sync_output
 
-        runs_dir = self.driver.place.runs_dir
+        place, copied = self.driver.place, []
         for entry in kept:
             if isinstance(entry, e.StepCompleted | e.StepFailed):
-                paths = (output_paths(runs_dir, one, entry.key, entry.attempt) for one in (run_id, new))
+                paths = (output_paths(place.runs_dir, one, entry.key, entry.attempt) for one in (run_id, new))
                 for source, target in zip(*paths, strict=True):
                     if source.exists():
-                        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                        make_folder(target.parent)
                         shutil.copy2(source, target)
+                        copied.append(target)
+        if place.settings.durability == "power":
+            sync_output(*copied)
 
 
 def _started(entries: Sequence[e.AnyEntry]) -> e.RunStarted:

@@ -61,7 +61,7 @@ class _Data:
         self.definitions: dict[str, str] = {}
         self.alive: set[HolderId] = set()
         self.backoffs: dict[tuple[RunId, str], Backoff] = {}
-        self.drivers: dict[HolderId, DriverInfo] = {}
+        self.drivers: dict[tuple[str, str, HolderId], DriverInfo] = {}
         self.count = 0
 
     def next(self) -> int:
@@ -278,7 +278,10 @@ class MemoryStore:
 
     def pending(self, run_id: RunId) -> tuple[Message, ...]:
         """See Store."""
-        return tuple(message for message in self.messages(run_id) if message.state == "accepted")
+        with self._data.lock:
+            run = self._data.runs.get(run_id)
+            found = [] if run is None else [message for message in run.inbox if message.state == "accepted"]
+            return tuple(copy.deepcopy(found))
 
     def messages(self, run_id: RunId) -> list[Message]:
         """See Store."""
@@ -337,14 +340,14 @@ class MemoryStore:
         """See Store."""
         with self._data.lock:
             found = [copy.deepcopy(one) for one in self._data.backoffs.values() if run_id in (None, one.run_id)]
-        return sorted(found, key=lambda one: (one.next_try_at, one.run_id))
+        return sorted(found, key=lambda one: (one.next_try_at, one.run_id, one.pool))
 
     def enroll(self, kind: Literal["worker", "tick"], pool: str, *, at: datetime) -> None:
         """See Store."""
         holder = self.holder()
         with self._data.lock:
-            kept = {name: one for name, one in self._data.drivers.items() if (one.kind, one.pool) != ("tick", pool)}
-            kept[holder] = DriverInfo(
+            kept = {name: one for name, one in self._data.drivers.items() if kind != "tick" or name[:2] != (kind, pool)}
+            kept[kind, pool, holder] = DriverInfo(
                 holder=holder, kind=kind, pool=pool, host=_HOST, pid=os.getpid(), at=at, alive=True
             )
             self._data.drivers = kept

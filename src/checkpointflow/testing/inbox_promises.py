@@ -210,6 +210,16 @@ class InboxPromises:
         commit = store.commit(hold, 2, [s.step_started()])
         assert (commit.written, commit.pending) == (True, (answer,))
 
+    def test_a_commit_takes_the_messages_that_it_names_and_no_others(self, store: Store) -> None:
+        hold = s.begin(store, s.wait_opened("a", "w1"), s.wait_opened("b", "w2"), s.wait_opened("c", "w3"))
+        for number in (1, 2, 3):
+            assert store.answer(s.message(f"e{number}", wait=f"w{number}")).outcome == "accepted"
+        second = store.pending(RUN)[1].number
+        commit = store.commit(hold, 4, [s.step_started()], taken=[second])
+        assert commit.written
+        assert [message.event_id for message in commit.pending] == ["e1", "e3"]
+        assert [message.state for message in store.messages(RUN)] == ["accepted", "taken", "accepted"]
+
     def test_no_wait_is_closed_over_an_accepted_answer(self, store: Store, other: Store) -> None:
         hold = s.begin(store, s.wait_opened())
         answer = other.answer(s.message(wait="w1")).message

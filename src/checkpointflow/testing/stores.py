@@ -373,6 +373,16 @@ class StoreContract(InboxPromises, DrivingPromises, MovingPromises):
         with pytest.raises(JournalConflictError, match="lost"):
             store.commit(hold, 2, [s.step_started()])
 
+    def test_a_hold_that_was_given_up_writes_no_more_though_its_process_holds_the_run_again(self, store: Store) -> None:
+        before = s.begin(store)
+        assert store.commit(before, 1, [], release=True).written
+        now = store.acquire(RUN, store.holder(), at=s.at(1))
+        assert (now.holder, now.epoch) == (before.holder, before.epoch + 1)
+        for release in (False, True):
+            with pytest.raises(JournalConflictError, match="lost"):
+                store.commit(before, 1, [s.step_started()], release=release)
+        assert store.commit(now, 1, [s.step_started()]).written
+
     def test_a_run_created_unheld_can_be_acquired(self, store: Store) -> None:
         assert store.create(RUN, [s.started()], holder=None) is None
         assert store.holder_of(RUN) is None

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, TypeAlias
 
+from checkpointflow.errors import StoreUnavailable
 from checkpointflow.kernel import entries as e
 from checkpointflow.kernel.effects import Broken, Effect, Ending, Failed, Finished, Succeeded, Unseen
 from checkpointflow.kernel.engine import DriveOutcome, drive
@@ -194,6 +195,7 @@ class WatchedStore(CrashingStore):
         super().__init__(store)
         self._ambush = ambush
         self._aftermath = aftermath
+        self.is_lost = False
         self.batches: list[list[str]] = []
 
     def commit(self, hold: Hold, length: int, entries: Sequence[e.AnyEntry], **options: Any) -> Commit:
@@ -203,6 +205,11 @@ class WatchedStore(CrashingStore):
             self.batches.append([shown(entry) for entry in entries])
             self._aftermath(entries, bool(options.get("release")))
         return commit
+
+    def entries(self, run_id: RunId, *, after: int = 0) -> list[e.AnyEntry]:
+        if self.is_lost:
+            raise StoreUnavailable("the disk is gone; mount it again")
+        return super().entries(run_id, after=after)
 
 
 @dataclass
@@ -296,6 +303,12 @@ class World:
             return
         raise AssertionError("the process did not die")
 
+    def move(self) -> None:
+        """Let the run be taken elsewhere."""
+        hold = self.store.acquire(RUN, self.store.holder(), at=self.clock.now())
+        moved = e.RunMoved(at=self.clock.now(), actor=None)
+        assert self.store.commit(hold, self.store.head(RUN).length, [moved], release=True).written
+
     def reopen(self) -> None:
         """Reopen the failed run and leave it to the next drive."""
         hold = self.store.acquire(RUN, self.store.holder(), at=self.clock.now())
@@ -321,6 +334,10 @@ class World:
         """Let the process that drives die."""
         self._watched.crashed = True
         raise Crash("the process dies in an effect")
+
+    def lose_the_store(self) -> None:
+        """Let nothing be read any more by the process that drives."""
+        self._watched.is_lost = True
 
     def let_go(self) -> None:
         """Let the effects that hold succeed."""

@@ -740,6 +740,48 @@ def test_a_member_that_is_cancelled_ends_its_effects_and_closes_its_waits():
     assert world.waits() == []
 
 
+def test_no_verb_does_anything_while_a_cancelled_member_is_being_left():
+    async def tidies(run):
+        try:
+            await run.wait("gate", event())
+        finally:
+            run.note("late", "set", lambda: 1)
+
+    async def flow(run):
+        scope = run.scope("fan", "parallel")
+        fiber = scope.spawn(tidies, item=0)
+        await run.step("a", call())
+        fiber.cancel()
+        scope.close()
+        return "done"
+
+    world = World()
+    assert world.drive(flow).status == "completed"
+    assert [line for line in world.journal() if "late" in line] == []
+    assert world.result() == "done"
+
+
+def test_an_effect_that_was_given_up_is_ended_while_the_run_goes_on():
+    async def works(run):
+        await run.step("s", call())
+
+    async def flow(run):
+        fiber = run.scope("fan", "parallel").spawn(works, item=0)
+        await run.step("a", call())
+        fiber.cancel()
+        await run.step("b", call())
+        await run.wait("gate", event())
+
+    world, seen = World(), []
+    order = lambda keys: seen.append((keys, list(world.executor.stopped))) or [key for key in keys if key in "ab"]  # noqa: E731
+    assert world.drive(flow, order=order).status == "waiting"
+    assert world.executor.stopped == ["fan[0]/s"]
+    assert [stopped for keys, stopped in seen if "b" in keys] == [["fan[0]/s"]] * len(
+        [1 for keys, _ in seen if "b" in keys]
+    )
+    assert world.journal()[-1] == "run_parked"
+
+
 def test_awaiting_a_cancelled_member_says_so():
     async def forever(run):
         await run.wait("gate", event())

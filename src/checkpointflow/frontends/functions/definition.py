@@ -118,7 +118,8 @@ class FunctionDefinition:
         return None
 
     def events(self) -> None:
-        """Return None: only running it shows what it waits for."""
+        """Return nothing: only the code knows what it waits for."""
+        return
 
     def meanings(self) -> Meanings:
         """Return that only the code knows what its steps mean."""

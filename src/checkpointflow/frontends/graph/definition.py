@@ -98,8 +98,9 @@ class GraphDefinition:
         is_known = last_name(key) in self.meanings()
         return StepTraits(effect="idempotent", output_schema=None) if is_known else None
 
-    def events(self) -> None:
-        """Return None: only running it shows what it waits for."""
+    def events(self) -> list[str]:
+        """Return the names of its nodes: each may ask for an answer under its own."""
+        return [*self.meanings().ids()]
 
     def meanings(self) -> Meanings:
         """Return what its nodes mean."""
@@ -148,13 +149,13 @@ class GraphMeanings:
         """Tell whether there is such a node."""
         return step_id in self._by_name
 
-    def asks(self, _step_id: str) -> JsonValue:
-        """Return the same for every wait: only running it shows what is asked."""
-        return None
-
     def means(self, step_id: str) -> JsonValue:
         """Return what all nodes of a name are asked to do; None if there is none."""
         return self._by_name.get(step_id)
+
+    def asks(self, _step_id: str) -> JsonValue:
+        """Return the same for every wait: what a node asks, its handler says."""
+        return None
 
 
 def open_definition(
