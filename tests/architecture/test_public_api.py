@@ -10,7 +10,20 @@ import sys
 import pytest
 
 PUBLIC = {
-    "checkpointflow": ["__version__"],
+    "checkpointflow": [
+        "Checkpoint",
+        "Client",
+        "Document",
+        "Event",
+        "Outcome",
+        "Retry",
+        "Store",
+        "WorkflowContext",
+        "__version__",
+        "current_step",
+        "task",
+        "workflow",
+    ],
     "checkpointflow.viz": ["mermaid_to_html", "workflow_to_mermaid"],
     "checkpointflow.graph": [
         "EVENT_CHECKPOINT",
@@ -28,6 +41,7 @@ PUBLIC = {
         "EnginePolicy",
         "Event",
         "EventCallback",
+        "Graph",
         "GraphDefinition",
         "GraphWorkflow",
         "Handler",
