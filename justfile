@@ -31,13 +31,21 @@ test *ARGS:
 smoke:
     python scripts/smoke.py
 
-# crashes of real processes, and of every append of every example
+# crashes of real processes: every write of every way through every example, and of the store
 crash *ARGS:
-    pytest -n auto tests/crash {{ ARGS }}
+    CPF_EVERY_COMMIT=1 pytest -n auto tests/crash {{ ARGS }}
+
+# many processes at one store, killed at random, then everything they left behind is checked
+torture MINUTES="10" *ARGS:
+    PYTHONPATH=tests python -m torture --minutes {{ MINUTES }} {{ ARGS }}
 
 # a longer run of the seeded simulation
 simulate SEEDS="20000" FIRST="0":
     CPF_SEEDS={{ SEEDS }} CPF_FIRST_SEED={{ FIRST }} pytest -n auto tests/simulation
+
+# faults put in on purpose: each has to be noticed by the tests that its patch names; words choose some
+mutants *WORDS:
+    python scripts/mutants.py {{ WORDS }}
 
 # write the generated reference pages anew; also `just reference`
 docs:

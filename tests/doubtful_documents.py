@@ -237,4 +237,19 @@ INTERPRETERS = [
         "- {id: a, kind: cli, argv: [bash, -c, 'ls «${inputs.page}']}",
     ),
 ]
-DOUBTFUL = [*FLOW, *SECRETS, *EFFECTS, *MANNERS, *INTERPRETERS]
+ROUNDS = [
+    Doubtful(
+        "a loop of two steps without a way out",
+        "nothing but a failure leads out of `a`, `b`: the run goes round until it has visited a step too often",
+        "have a `switch`, an `if` or a transition lead on, or to `end`",
+        "- {id: first, kind: set, values: {}}\n- {id: a, kind: set, values: {}}\n"
+        "- {id: b, kind: set, values: {}, next: «a}",
+    ),
+    Doubtful(
+        "a step that jumps to itself",
+        "nothing but a failure leads out of `a`",
+        "have a `switch`",
+        "- {id: a, kind: sleep, seconds: 60, next: «a}",
+    ),
+]
+DOUBTFUL = [*ROUNDS, *FLOW, *SECRETS, *EFFECTS, *MANNERS, *INTERPRETERS]

@@ -52,7 +52,7 @@ async def review(ctx: WorkflowContext, text: str) -> dict[str, Any]:
 # -- the table ---------------------------------------------------------------------------------------
 
 
-class Overtaken(Exception):
+class OvertakenError(Exception):
     """Another worker has gone on with this run."""
 
 
@@ -91,7 +91,7 @@ class Saved:
                 return
             change = "UPDATE runs SET position = ?, state = ? WHERE id = ? AND position = ?"
             if database.execute(change, (*row, position - len(entries))).rowcount == 0:
-                raise Overtaken(f"run {row[2]} has gone on elsewhere")
+                raise OvertakenError(f"run {row[2]} has gone on elsewhere")
 
 
 # -- the pages ---------------------------------------------------------------------------------------
@@ -127,7 +127,7 @@ async def look(request: Request) -> JSONResponse:
 async def refused(_request: Request, error: Exception) -> JSONResponse:
     """What does not fit is the client's; what another worker did first is a conflict."""
     assert isinstance(error, CheckpointflowError)
-    conflict = isinstance(error.__cause__, Overtaken) or error.exit_code in (20, 70)
+    conflict = isinstance(error.__cause__, OvertakenError) or error.exit_code in (20, 70)
     return JSONResponse({"error": error.message}, status_code=409 if conflict else 400)
 
 

@@ -95,6 +95,15 @@ class YamlError(DocumentError):
     code = "ERR_YAML_PARSE"
 
 
+class GraphError(DocumentError, ValueError):
+    """A graph's definition has problems; `problems` lists them with their JSON paths.
+
+    Mend what `problems` names; `cpf schema graph` prints what a definition may say.
+    """
+
+    code = "ERR_VALIDATION_GRAPH"
+
+
 class DuplicateStepError(DocumentError):
     """Two steps of one list, or of lists that see each other, share an id.
 

@@ -36,7 +36,8 @@ STATUSES: tuple[RunStatus, ...] = (
 
 @dataclass(frozen=True, kw_only=True)
 class WaitView:
-    """One thing that a run needs to go on; `is_answered` when an answer is accepted and not yet taken up.
+    """One thing that a run needs to go on; `is_answered` when an answer, or a decision, is accepted and
+    not yet taken up.
 
     `doubtful` is known of most steps in doubt.
     """
@@ -221,12 +222,15 @@ def inspection(run: RunView, entries: Sequence[e.AnyEntry], paths: PathsOf) -> I
     )
 
 
-def message_warnings(messages: Iterable[Message]) -> list[str]:
-    """Return what has to be said of a run's messages: those that did not fit the wait they came early for."""
+def message_warnings(messages: Iterable[Message], *, settled: bool = False) -> list[str]:
+    """Return what has to be said of a run's messages: which did not fit the wait they came early for, or met none."""
+    said = {"set_aside": "was set aside: it does not fit its wait's schema"}
+    if settled:
+        said["kept"] = "was never taken up: no wait for it came"
     return [
-        f"the early event `{message.name}` (`{message.event_id}`) was set aside: it does not fit its wait's schema"
+        f"the early event `{message.name}` (`{message.event_id}`) {said[message.state]}"
         for message in messages
-        if message.state == "set_aside"
+        if message.state in said
     ]
 
 

@@ -227,9 +227,62 @@ def test_send_delivers_and_drives_nothing(cpf: Program, waiting: str) -> None:
     assert cpf.here("resume", "--run-id", waiting).envelope["result"] == "approve"
 
 
-def test_an_event_may_come_before_its_wait(cpf: Program, waiting: str) -> None:
-    early = cpf.here("send", "--run-id", waiting, "--event", "later", "--input", "{}").envelope
+TWO_EVENTS = """\
+schema_version: checkpointflow/v1
+workflow:
+  id: two
+  inputs: {type: object}
+  steps:
+    - {id: ask, kind: await_event, event_name: go, audience: user, input_schema: {type: object}}
+    - {id: more, kind: await_event, event_name: proceed, audience: user, input_schema: {type: object}}
+"""
+
+
+def test_an_event_may_come_before_its_wait(cpf: Program) -> None:
+    cpf.write("two.yaml", TWO_EVENTS)
+    cpf.here("run", "-f", "two.yaml", "--run-id", "two-1")
+    early = cpf.here("send", "--run-id", "two-1", "--event", "proceed", "--input", "{}").envelope
     assert (early["exit_code"], early["kept"], early["wait"]["answered"]) == (0, True, False)
+    settled = cpf.here("resume", "--run-id", "two-1", "--event", "go").envelope
+    assert (settled["status"], "warnings" in settled) == ("completed", False)
+
+
+def test_an_event_that_no_step_can_ever_take_is_refused_with_the_names_of_those_that_can(cpf: Program) -> None:
+    cpf.write("two.yaml", TWO_EVENTS)
+    outer = "{id: sub, kind: workflow, workflow_ref: two.yaml}"
+    cpf.write("outer.yaml", TWO_EVENTS.split("  steps:")[0].replace("two", "outer") + f"  steps: [{outer}]\n")
+    for file in ("two", "outer"):
+        cpf.here("run", "-f", f"{file}.yaml", "--run-id", f"{file}-1")
+        refused = cpf.here("send", "--run-id", f"{file}-1", "--event", "procede", "--input", "{}")
+        assert refused.exit_code == 10
+        assert refused.envelope["error"]["message"] == (
+            f"workflow `{file}` never waits for `procede`, but for `go`, `proceed`"
+        )
+        assert refused.envelope["error"]["hint"] == "did you mean `proceed`?"
+        assert refused.envelope["next_actions"][0]["argv"][1:3] == ["resume", "--run-id"]
+        assert cpf.here("send", "--run-id", f"{file}-1", "--event", "proceed").exit_code == 0
+
+
+def test_a_settled_run_tells_of_events_that_were_never_taken_up(cpf: Program) -> None:
+    cpf.write("two.yaml", TWO_EVENTS)
+    cpf.here("run", "-f", "two.yaml", "--run-id", "two-1")
+    for number in (1, 2):
+        cpf.here("send", "--run-id", "two-1", "--event", "proceed", "--event-id", f"e{number}")
+    settled = cpf.here("resume", "--run-id", "two-1", "--event", "go").envelope
+    told = ["the early event `proceed` (`e2`) was never taken up: no wait for it came"]
+    assert (settled["status"], settled["warnings"]) == ("completed", told)
+    assert cpf.here("inspect", "--run-id", "two-1").envelope["warnings"] == told
+
+
+def test_an_event_id_that_comes_again_with_something_else_is_said_to_be_dropped(cpf: Program, waiting: str) -> None:
+    words = ("--run-id", waiting, "--event", "go", "--event-id", "once", "--input")
+    cpf.here("send", *words, '{"decision": "approve"}')
+    assert "warnings" not in cpf.here("send", *words, '{"decision": "approve"}').envelope
+    for command in ("send", "resume"):
+        again = cpf.here(command, *words, '{"decision": "reject"}').envelope
+        assert (again["ok"], again["duplicate"]) == (True, True)
+        assert "said something else" in again["warnings"][0]
+    assert cpf.here("resume", "--run-id", waiting).envelope["result"] == "approve"
 
 
 def test_no_follow_records_the_answer_and_exits_with_0(cpf: Program, waiting: str) -> None:

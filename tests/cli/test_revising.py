@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
+import yaml
 
 from checkpointflow.client import Client
 from checkpointflow.config import Settings
@@ -64,7 +66,7 @@ def test_a_run_goes_on_under_an_edited_document_and_keeps_what_was_recorded(plac
     answer = place.again("--with", "b.yaml")
     assert answer.exit_code == 40
     assert answer.envelope["changes"] == {
-        "reused": ["one"], "rerun": [], "new": ["extra", "three"], "gone": [], "later": ["ask"],
+        "reused": ["one"], "rerun": [], "new": ["extra", "three"], "gone": [], "later": ["ask"], "reopened": [],
     }  # fmt: skip
     assert place.marks() == ["one", "extra"]
     assert place.again("--event", "go").exit_code == 0
@@ -79,7 +81,7 @@ def test_a_dry_run_tells_all_of_it_and_changes_nothing(place: Place) -> None:
     answer = place.again("--with", "b.yaml", "--rerun", "two", "--dry-run")
     assert answer.exit_code == 0
     assert answer.envelope["changes"] == {
-        "reused": ["one"], "rerun": ["two", "ask"], "new": ["fresh"], "gone": ["old"], "later": [],
+        "reused": ["one"], "rerun": ["two", "ask"], "new": ["fresh"], "gone": ["old"], "later": [], "reopened": [],
     }  # fmt: skip
     assert answer.envelope["next_actions"][0]["argv"][-4:] == ["--with", "b.yaml", "--rerun", "two"]
     assert place.again(command="inspect").envelope["result"]["entries"] == before
@@ -98,7 +100,9 @@ def test_a_recorded_step_that_means_something_else_is_refused_by_name_before_any
     error = answer.envelope["error"]
     assert error["code"] == "ERR_DEFINITION_CHANGED"
     assert [one["step_key"] for one in error["details"]["changed"]] == ["one", "two"]
-    assert error["hint"] == "--rerun one"
+    again = answer.envelope["next_actions"][0]["argv"]
+    assert again == ["cpf", "resume", "--rerun", "one", "--run-id", "edit-1", "--with", "b.yaml", *dry]
+    assert error["hint"] == f"`{shlex.join(again)}`"
     assert answer.envelope["status"] == "waiting"
     assert place.marks() == []
     assert place.again("--with", "b.yaml", "--rerun", "one").exit_code == 40
@@ -116,7 +120,7 @@ def test_a_step_that_runs_once_has_to_be_named_to_run_again(place: Place) -> Non
     place.run(mark("one"), mark("pay", effect="once"), ask())
     answer = place.again("--rerun", "one")
     assert (answer.exit_code, answer.envelope["error"]["code"]) == (20, "ERR_STEP_ONCE")
-    assert answer.envelope["error"]["hint"] == "--rerun pay"
+    assert answer.envelope["error"]["hint"] == "`cpf resume --rerun pay --run-id edit-1 --rerun one`"
     assert place.again("--rerun", "one", "--rerun", "pay").exit_code == 40
     assert place.marks() == ["one", "pay", "one", "pay"]
 
@@ -148,7 +152,7 @@ def test_the_id_of_several_visits_in_different_places_is_refused_with_their_keys
     answer = place.again("--rerun", "s")
     assert answer.exit_code == 10
     assert "`each[0]/s`, `each[1]/s`" in answer.envelope["error"]["message"]
-    assert "has not come to a step `never`" in place.again("--rerun", "never").envelope["error"]["message"]
+    assert "has no step `never`" in place.again("--rerun", "never").envelope["error"]["message"]
 
 
 @pytest.mark.parametrize(("key", "scope"), [("", "each[1]"), ("item_key: '${item}',", 'each["b"]')])
@@ -180,7 +184,7 @@ def test_a_step_of_a_sub_workflow_runs_again_with_what_follows_around_it(place: 
     assert place.marks() == ["in1", "in2", "after"]
     answer = place.again("--rerun", "in2")
     assert answer.envelope["changes"] == {
-        "reused": ["sub/in1"], "rerun": ["sub/in2", "after", "ask"], "new": [], "gone": [], "later": [],
+        "reused": ["sub/in1"], "rerun": ["sub/in2", "after", "ask"], "new": [], "gone": [], "later": [], "reopened": [],
     }  # fmt: skip
     assert place.marks() == ["in2", "after"]
 
@@ -291,3 +295,141 @@ def test_runs_from_elsewhere_can_be_read_by_python_too(place: Place, tmp_path: P
         changes = client.rehearse("edit-1", rerun=["one"])
         assert (changes.rerun, changes.reused) == (("one", "ask"), ())
         assert client._store.head(RunId("edit-1")).status == "waiting"
+
+
+# -- open waits that are asked otherwise -----------------------------------------------------------
+
+PLAIN = "input_schema: {type: object}"
+
+
+def gate(text: str, step: str = "ask") -> str:
+    return f"- {{id: {step}, kind: await_event, {text}}}"
+
+
+OTHERWISE = {
+    "schema": "event_name: go, audience: user, prompt: Go on, input_schema: {type: object, required: [why]}",
+    "prompt": f"event_name: go, audience: user, prompt: 'Really, go?', {PLAIN}",
+    "audience": f"event_name: go, audience: agent, prompt: Go on, {PLAIN}",
+    "deadline": f"event_name: go, audience: user, prompt: Go on, timeout_seconds: 60, {PLAIN}",
+    "event": f"event_name: proceed, audience: user, prompt: Go on, {PLAIN}",
+}
+
+
+@pytest.mark.parametrize("text", OTHERWISE.values(), ids=OTHERWISE)
+@pytest.mark.parametrize("first", [(), (mark("extra"),)], ids=["reached", "behind something new"])
+def test_an_open_wait_that_the_edited_document_asks_otherwise_is_opened_anew(
+    place: Place, text: str, first: tuple[str, ...]
+) -> None:
+    place.run(mark("one"), gate(f"event_name: go, audience: user, prompt: Go on, {PLAIN}"))
+    place.edit(mark("one"), *first, gate(text))
+    shown = place.again("--with", "b.yaml", "--dry-run")
+    assert shown.envelope["changes"]["reopened"] == ["ask"]
+    assert "ask" not in shown.envelope["changes"]["new"] + shown.envelope["changes"]["later"]
+    answer = place.again("--with", "b.yaml")
+    wait = answer.envelope["wait"]
+    assert (answer.exit_code, wait["wait_id"]) == (40, "w2")
+    step = yaml.safe_load("{" + text + "}")
+    assert [wait[name] for name in ("event_name", "audience", "prompt", "input_schema")] == [
+        step[name] for name in ("event_name", "audience", "prompt", "input_schema")
+    ]
+    assert (wait["due_at"] is None) == ("timeout_seconds" not in step)
+    old = place.again("--wait", "w1", "--input", '{"why": 1}')
+    assert (old.exit_code, old.envelope["error"]["code"]) == (20, "ERR_RUN_NOT_WAITING")
+    assert "asks otherwise" in old.envelope["error"]["message"]
+    assert place.again("--wait", "w2", "--input", '{"why": 1}').exit_code == 0
+    assert place.marks() == ["one", *(["extra"] if first else [])]
+
+
+def test_an_open_wait_that_is_asked_the_same_stays_open(place: Place) -> None:
+    text = f"event_name: go, audience: user, prompt: Go on, timeout_seconds: 1e15, {PLAIN}"
+    place.run(gate(text))
+    place.edit(gate(text), mark("two"))
+    answer = place.again("--with", "b.yaml")
+    assert (answer.envelope["changes"]["reopened"], answer.envelope["wait"]["wait_id"]) == ([], "w1")
+
+
+def test_an_accepted_answer_stays_when_the_edited_document_asks_otherwise(place: Place) -> None:
+    place.run(gate(f"event_name: go, audience: user, prompt: Go on, {PLAIN}"))
+    assert place.cpf.here("send", "--run-id", "edit-1", "--event", "go").exit_code == 0
+    place.edit(gate(f"event_name: go, audience: user, prompt: 'Really, go?', {PLAIN}"), mark("two"))
+    answer = place.again("--with", "b.yaml")
+    assert (answer.exit_code, answer.envelope["changes"]["reopened"]) == (0, [])
+    assert place.marks() == ["two"]
+
+
+def test_a_fork_asks_as_its_document_does_in_waits_that_were_open_beside(place: Place) -> None:
+    ask = "{id: x, kind: await_event, event_name: go, audience: user, input_schema: {type: object}, prompt: %s}"
+    fan = "- {id: fan, kind: parallel, branches: [{id: a, steps: [%s]}, {id: b, steps: [%s]}]}"
+    place.run(fan % (ask % "One", mark("y")[2:]))
+    place.edit(fan % (ask % "Two", mark("y")[2:]))
+    answer = place.cpf.here("fork", "--run-id", "edit-1", "--at", 'fan["b"]/y', "--with", "b.yaml")
+    assert [wait["prompt"] for wait in answer.envelope["waits"]] == ["Two"]
+
+
+# -- what was done as it was asked -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("resume", "--run-id", "edit-1", "--rerun", "one"),
+        ("retry", "--run-id", "edit-1"),
+        ("retry", "--run-id", "edit-1", "--rerun", "one"),
+        ("fork", "--run-id", "edit-1", "--at", "one", "--new-run-id", "edit-2"),
+    ],
+    ids=" ".join,
+)
+def test_what_was_done_without_following_went_well_and_has_no_error(place: Place, words: tuple[str, ...]) -> None:
+    place.run(mark("one"), *([ask()] if words[0] == "resume" else ['- {id: bad, kind: cli, command: "false"}']))
+    answer = place.cpf.here(*words, "--no-follow")
+    assert (answer.exit_code, answer.envelope["ok"], answer.envelope["status"]) == (0, True, "interrupted")
+    assert "error" not in answer.envelope
+    run = answer.envelope["run_id"]
+    for shown in ("status", "inspect"):
+        asked = place.cpf.here(shown, "--run-id", run, "--exit-zero").envelope
+        assert (asked["ok"], asked["status"], "error" in asked) == (True, "interrupted", False)
+    plain = place.cpf.here("status", "--run-id", run)
+    assert (plain.exit_code, plain.envelope["ok"]) == (20, False)
+    assert plain.envelope["error"]["code"] == "ERR_RUN_INTERRUPTED"
+
+
+def test_all_changed_steps_that_have_to_be_named_are_named_at_once(place: Place) -> None:
+    fan = "- {id: fan, kind: parallel, branches: [{id: a, steps: [%s, %s]}, {id: b, steps: [%s]}]}"
+    place.run(fan % (mark("x")[2:], mark("y")[2:], mark("-z")[2:]), ask())
+    place.edit(fan % (mark("x", "1")[2:], mark("y", "2")[2:], mark("-z", "3")[2:]), ask())
+    place.marks()
+    refused = place.again("--with", "b.yaml")
+    argv = refused.envelope["next_actions"][0]["argv"]
+    assert argv[2:6] == ["--rerun", 'fan["a"]/x', "--rerun", 'fan["b"]/-z']
+    assert place.cpf.here(*argv[1:]).exit_code == 40
+    assert sorted(place.marks()) == ["1", "2", "3"]
+
+
+def test_the_command_of_a_refusal_can_be_said_as_it_is_printed_also_of_a_step_with_a_dash(place: Place) -> None:
+    place.run(mark("-z"), ask())
+    place.edit(mark("-z", "other"), ask())
+    argv = place.again("--with", "b.yaml").envelope["next_actions"][0]["argv"]
+    assert "--rerun=-z" in argv
+    assert place.cpf.here(*argv[1:]).exit_code == 40
+    assert place.cpf.here("logs", "--run-id", "edit-1", "--", "-z").exit_code == 0
+
+
+def test_a_loop_without_end_is_mended_in_the_document_and_not_tried_again_as_it_is(place: Place) -> None:
+    failed = place.run(mark("one", next="one"))
+    assert (failed.exit_code, failed.envelope["error"]["code"]) == (20, "ERR_VISIT_LIMIT")
+    commands = [one["argv"][1:] for one in failed.envelope["next_actions"]]
+    assert ["retry", "--run-id", "edit-1"] not in commands
+    assert commands[1][:3] == ["retry", "--run-id", "edit-1"]
+    assert commands[1][3] == "--with"
+    assert "cpf retry --with" in failed.envelope["error"]["hint"]
+
+
+def test_a_step_that_no_document_of_the_run_has_is_told_apart_from_one_that_it_has_not_come_to(place: Place) -> None:
+    place.run(mark("one"), ask(), mark("after"))
+    for step, says, hint in (
+        ("aftr", "has no step `aftr`", "did you mean `after`?"),
+        ("after", "has not come to", None),
+    ):
+        error = place.cpf.here("fork", "--run-id", "edit-1", "--at", step).envelope["error"]
+        assert says in error["message"]
+        assert error.get("hint") == hint

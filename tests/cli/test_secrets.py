@@ -249,6 +249,20 @@ def test_plan_says_which_secrets_are_needed_and_which_are_missing(secretive: Sec
     assert secretive("plan", "-f", "small.yaml", token=TOKEN).envelope["plan"]["missing_secrets"] == []
 
 
+def test_plan_says_first_what_is_missing_and_not_to_run_it(secretive: Secretive) -> None:
+    secretive.cpf.write("small.yaml", SMALL + "    - {id: x, kind: cli, argv: [no-such]}\n")
+    answer = secretive("plan", "-f", "small.yaml")
+    assert answer.exit_code == 0
+    assert answer.envelope["warnings"] == [
+        "the secret `token` is missing here, so no run starts: the variable `THE_TOKEN` is not set",
+        "the program `no-such` is not found on the PATH here",
+    ]
+    first, second = answer.envelope["next_actions"]
+    assert first["title"] == "Provide `THE_TOKEN`, `no-such`, then see that nothing is missing"
+    assert first["argv"] == ["cpf", "plan", "-f", "small.yaml"]
+    assert second["argv"] == ["cpf", "run", "-f", "small.yaml"]
+
+
 def test_a_secret_that_is_missing_later_leaves_the_run_interrupted_until_it_is_there(secretive: Secretive) -> None:
     secretive.cpf.write("small.yaml", SMALL)
     assert secretive("run", "-f", "small.yaml", "--run-id", "mine-1", token=TOKEN).exit_code == 40

@@ -25,7 +25,7 @@ CASES = {
     "plan": ("plan", "-f", "gate.yaml"),
     "inspect": ("inspect", "--run-id", "known-run"),
     "resume-refused": ("resume", "--run-id", "known-run", "--event", "stop"),
-    "send-early": ("send", "--run-id", "known-run", "--event", "stop"),
+    "send-refused": ("send", "--run-id", "known-run", "--event", "stop"),
     "status": ("status", "--run-id", "known-run"),
     "runs": ("runs",),
     "waits": ("waits",),

@@ -124,6 +124,32 @@ def test_the_file_says_whose_it_is_and_of_which_version(made: Path) -> None:
     assert pragma(made / "runs.db", "journal_mode") == "wal"
 
 
+@pytest.mark.parametrize(("durability", "synchronous"), [("power", 2), ("process", 1)])
+def test_every_commit_reaches_the_disk_unless_it_need_not_survive_a_power_cut(
+    base: Path, durability: str, synchronous: int
+) -> None:
+    for _ in ("made", "opened"):
+        store = SqliteStore(base, clock=SystemClock(), durability=durability)
+        opened = store._database._opened
+        assert opened is not None
+        assert opened.connection.pragma("journal_mode") == "wal"
+        assert opened.connection.pragma("synchronous") == synchronous
+        assert opened.connection.pragma("fullfsync") == (durability == "power")
+        store.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows makes names durable by itself")
+@pytest.mark.parametrize(("durability", "is_synced"), [("power", True), ("process", False)])
+def test_the_name_of_a_new_store_and_of_its_folder_reach_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, durability: str, is_synced: bool
+) -> None:
+    synced: set[int] = set()
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.add(os.fstat(descriptor).st_ino))
+    SqliteStore(tmp_path / "base", clock=SystemClock(), durability=durability).close()
+    expected = {path.stat().st_ino for path in (tmp_path, tmp_path / "base")}
+    assert synced == (expected if is_synced else set())
+
+
 def test_opening_an_up_to_date_store_writes_nothing(made: Path, open_it: Callable[[], SqliteStore]) -> None:
     content = (made / "runs.db").read_bytes()
     (made / "create.lock").unlink()

@@ -1,32 +1,18 @@
 """Every write of every way through the examples is a crash point: going on gives what an unbroken run gives."""
 
 import threading
-from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from story_worlds import RUN, StoryWorld
 
-from checkpointflow.client import Client, reading
+from checkpointflow.client import Client, place
 from checkpointflow.testing import Crash, CrashingStore
-from examples.stories import STORIES, go_on, settings
+from examples.stories import STORIES, go_on
 
-RUN = "crash-corpus"
 SPARE = 2
 """So many commits fewer may do when commands that run beside each other end at the same moment."""
-
-WRAPPER = """#!/bin/sh
-if [ -z "$CRASH_SEEN" ]; then CRASH_SEEN=1; export CRASH_SEEN; echo "$CPF_STEP_KEY $CPF_ATTEMPT" >> "$CRASH_LOG"; fi
-exec {program} "$@"
-"""
-
-ANNOUNCING = """import os
-if "CPF_STEP_KEY" in os.environ and os.environ.setdefault("CRASH_SEEN", "") != "1":
-    os.environ["CRASH_SEEN"] = "1"
-    with open(os.environ["CRASH_LOG"], "a") as log:
-        print(os.environ["CPF_STEP_KEY"], os.environ["CPF_ATTEMPT"], file=log)
-"""
-"""What Python does first where it is found as `sitecustomize`: steps of kind `python` say that they ran."""
 
 
 class DyingStore(CrashingStore):
@@ -42,22 +28,13 @@ class DyingStore(CrashingStore):
             raise
 
 
-class World:
-    """One story in a folder of its own, where every command (no request) says that it ran."""
+class World(StoryWorld):
+    """A story whose process dies at a chosen write, as far as the store is concerned."""
 
     def __init__(self, story, folder, monkeypatch):
-        self.story, self.loaded = story, story.load()
+        super().__init__(story, folder)
+        self.loaded = story.load()
         self._monkeypatch = monkeypatch
-        self.log = folder / "performed"
-        programs = folder / "programs"
-        programs.mkdir(parents=True)
-        for name in ("sh", "rm"):
-            (programs / name).write_text(WRAPPER.format(program=f"/bin/{name}"))
-            (programs / name).chmod(0o700)
-        self.settings = settings(folder, path=str(programs))
-        (programs / "sitecustomize.py").write_text(ANNOUNCING)
-        self.settings.environment.update(CRASH_LOG=str(self.log), PYTHONPATH=str(programs))
-        story.prepare(Path(self.settings.cwd))
 
     def tell(self, client):
         """Start the story's run, or go on with it, to its end."""
@@ -68,45 +45,19 @@ class World:
         opened = []
 
         def open_store(*arguments, **options):
-            opened.append(DyingStore(reading_open_store(*arguments, **options), **crash))
+            opened.append(DyingStore(place_open_store(*arguments, **options), **crash))
             return opened[0]
 
         with self._monkeypatch.context() as patched:
-            patched.setattr(reading, "open_store", open_store)
+            patched.setattr(place, "open_store", open_store)
             with Client(self.settings) as client:
                 try:
                     return (act or self.tell)(client), opened[0].writes
                 except Crash:
                     return None, opened[0].writes
 
-    def check(self, view):
-        """Check that the run ended as the story says, and that nothing that had completed was performed again."""
-        story = self.story
-        assert (view.status, view.value, view.warnings) == (story.status, story.value, ())
-        assert (view.error or {}).get("message") == story.message
-        folder = Path(self.settings.cwd)
-        assert {name: (folder / name).read_text() for name in story.files} == story.files
-        performed = Counter(self.log.read_text().splitlines()) if self.log.exists() else Counter()
-        assert not [attempt for attempt, times in performed.items() if times > 1]
-        self._check_journal(set(performed))
 
-    def _check_journal(self, performed):
-        with Client(self.settings) as client:
-            entries = client.inspect(RUN).entries
-        begun, completed, silent = set(), set(), set()
-        for entry in entries:
-            if entry["entry"] == "step_started":
-                silent |= {entry["key"]} if entry["kind"] != "cli" else set()
-                assert entry["key"] not in completed
-                begun.add(f"{entry['key']} {entry['attempt']}")
-            elif entry["entry"] == "step_completed":
-                assert entry["key"] not in completed
-                completed.add(entry["key"])
-                assert entry["key"] in silent or f"{entry['key']} {entry['attempt']}" in performed
-        assert performed <= begun
-
-
-reading_open_store = reading.open_store
+place_open_store = place.open_store
 
 
 def called(name):
@@ -185,3 +136,13 @@ def test_a_crash_at_any_write_of_a_retry_leaves_a_run_that_completes(when, tmp_p
         if number and writes < number:
             break
     assert writes >= 3
+
+
+def test_a_run_that_was_forked_right_before_a_crash_has_the_output_that_it_shares(tmp_path, monkeypatch):
+    world = World(called("notes rejected"), tmp_path, monkeypatch)
+    world.check(world.play()[0])
+    assert world.play(lambda client: client.fork(RUN, at="review", new_id="forked-run"), after=1)[0] is None
+    with Client(world.settings) as client:
+        shared = [[path.read_text() for _, path in client.logs(run)] for run in (RUN, "forked-run")]
+        assert shared[0][: len(shared[1])] == shared[1] != []
+        assert client.resume("forked-run").run.status == "waiting"

@@ -341,7 +341,7 @@ def test_a_retried_run_tries_all_branches_that_failed_and_none_that_completed(tm
         "kind: foreach, items: inputs.zero, body: [{id: s, kind: set, values: {}}], on_error: {next: a}",
         "kind: switch, cases: [{when: false, next: a}], on_error: {next: a}",
         "kind: switch, cases: [{when: true, next: a}]",
-        "kind: workflow, workflow_ref: sub.yaml, inputs: {n: text}, on_error: {next: a}",
+        "kind: workflow, workflow_ref: sub.yaml, inputs: {n: '${inputs.zero == 0}'}, on_error: {next: a}",
         f"{GATE}, event_name: go, prompt: '${{inputs.no.no}}', on_error: {{next: a}}",
         "kind: sleep, seconds: '${inputs.zero - 1}', on_error: {next: a}",
         "kind: sleep, seconds: 0, next: a",
@@ -436,3 +436,13 @@ def test_a_bare_word_on_the_right_is_text_and_a_text_meets_a_number_as_text(tmp_
     )
     ran: Running = run(tmp_path, steps, {"m": "fast", "n": 5})
     assert ran.log == ["a", "b", "c"]
+
+
+def test_the_error_of_a_step_that_has_not_failed_is_null(tmp_path: Path) -> None:
+    steps = (
+        "- {id: fine, kind: set, values: {}}\n- {id: skipped, kind: set, values: {}, if: 1 == 2}\n"
+        "- {id: bad, kind: cli, command: 'false', on_error: {next: e}}\n"
+        "- {id: e, kind: end, result: ['${steps.fine.error}', '${steps.skipped.error}', '${steps.later.error}',"
+        " '${steps.bad.error == null}']}\n- {id: later, kind: set, values: {}}"
+    )
+    assert run(tmp_path, steps).result == [None, None, None, False]

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import random
+import re
 from collections import Counter
 from datetime import datetime, timedelta, timezone
 from functools import cache
 from typing import get_args
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from checkpointflow.errors import StoreCorrupt
 from checkpointflow.kernel import entries as e
 from checkpointflow.kernel.effects import Effect, Finished
 from checkpointflow.kernel.engine import drive
-from checkpointflow.kernel.scope import Scope, last_name, member_key
-from checkpointflow.kernel.state import fold
-from checkpointflow.kernel.store import advance, first_head
+from checkpointflow.kernel.ids import StepKey
+from checkpointflow.kernel.revising import forked
+from checkpointflow.kernel.rewinding import rewinding
+from checkpointflow.kernel.scope import Scope, last_name, member_key, path_of, place_of
+from checkpointflow.kernel.state import RunState, StepRecord, fold
+from checkpointflow.kernel.store import OpenWait, advance, first_head
 from checkpointflow.kernel.surroundings import Surroundings
+from checkpointflow.stores.derived import wait_effects
+from checkpointflow.testing import samples
 from checkpointflow.values import canonical
 from simulation.programs import Program, generate
 from simulation.world import RUN, SimulatedExecutor, World
@@ -59,9 +67,18 @@ OWN = {
 }
 
 
-def entries_of(cls: type[e.Entry]) -> st.SearchStrategy[e.AnyEntry]:
-    names = cls.__dataclass_fields__
-    return st.builds(cls, **{name: OWN.get(cls, {}).get(name, FIELDS.get(name)) for name in names})
+def entries_of(
+    cls: type[e.Entry], instead: dict[str, st.SearchStrategy[object]] | None = None
+) -> st.SearchStrategy[e.AnyEntry]:
+    own = {**FIELDS, **OWN.get(cls, {}), **(instead or {})}
+    return st.builds(cls, **{name: own[name] for name in cls.__dataclass_fields__})
+
+
+few_keys: dict[str, st.SearchStrategy[object]] = {
+    "key": st.sampled_from(["a", "b", 'f["a"]/s']),
+    "wait_id": st.sampled_from(["w1", "w2"]),
+    "voided": st.lists(st.sampled_from(["a", "b", 'f["a"]/s']), max_size=2),
+}
 
 
 @settings(few, max_examples=200)
@@ -110,6 +127,72 @@ def test_the_head_agrees_with_the_fold_after_every_entry(seed: int) -> None:
         assert (head.status, head.length, head.waits_opened) == (state.status, state.length, state.waits_opened)
         assert head.error == state.failure
         assert head.updated_at == entry.at
+
+
+@few
+@given(seeds)
+def test_the_open_waits_agree_with_the_fold_after_every_entry(seed: int) -> None:
+    rows: dict[tuple[StepKey, str | None], OpenWait] = {}
+    state = RunState()
+    for entry in journal_of(seed):
+        effects, state = wait_effects(RUN, [entry]), fold([entry], state)
+        rows = {} if effects.closes_all else {at: row for at, row in rows.items() if at[0] not in effects.closed}
+        rows |= {(row.key, row.wait_id): row for row in effects.opened}
+        if effects.closes_all:  # what a settled run had open is no wait any more, whatever its records say
+            continue
+        steps = {key: one for key, one in state.records.items() if isinstance(one, StepRecord)}
+        later = {row.key: row.due_at for row in rows.values() if row.kind == "timer" and row.wait_id is None}
+        assert {row.wait_id: row.key for row in rows.values() if row.wait_id is not None} == state.waiting
+        assert {row.key for row in rows.values() if row.kind == "in_doubt"} == {
+            k for k, s in steps.items() if s.in_doubt
+        }
+        assert later == {key: one.retry_at for key, one in steps.items() if one.retry_at is not None}
+
+
+ANY = st.lists(st.sampled_from(e.ENTRY_CLASSES).flatmap(lambda cls: entries_of(cls, few_keys)), max_size=14)
+
+
+@settings(few, max_examples=150)
+@given(ANY, st.integers(0, 14))
+def test_whatever_a_journal_holds_it_is_folded_or_said_to_be_damaged_alike_in_one_part_and_in_two(
+    journal: list[e.AnyEntry], cut: int
+) -> None:
+    try:
+        whole = fold(journal)
+    except StoreCorrupt as error:
+        with pytest.raises(StoreCorrupt, match=re.escape(error.message)):
+            fold(journal[cut:], fold(journal[:cut]))
+    else:
+        assert fold(journal[cut:], fold(journal[:cut])) == whole
+        assert whole.length == len(journal)
+
+
+@settings(few, max_examples=150)
+@given(ANY)
+def test_whatever_a_journal_holds_its_rows_can_be_derived(journal: list[e.AnyEntry]) -> None:
+    head = first_head(RUN, samples.started())
+    assert advance(head, journal).length == 1 + len(journal)
+    opened = {row.key for row in wait_effects(RUN, journal).opened}
+    assert opened <= {entry.key for entry in journal if hasattr(entry, "key")}
+
+
+@few
+@given(seeds)
+def test_every_step_that_is_recorded_can_be_gone_back_to_and_forked_from(seed: int) -> None:
+    journal = journal_of(seed)
+    state = fold(journal)
+    for key in list(state.records)[:10]:
+        plan = rewinding(journal, state, [key])
+        assert key in plan.voided
+        assert set(plan.voided) <= set(state.records)
+        fork = fold(forked(journal, key, samples.started()))
+        assert not set(fork.records) & set(plan.voided)
+        assert fork.open_attempts() == {}
+        for one, record in fork.records.items():
+            original = state.records[one]
+            assert type(record) is type(original)
+            if isinstance(record, StepRecord) and isinstance(original, StepRecord):
+                assert record.outcome == original.outcome is not None
 
 
 ONCE = (e.WaitOpened, e.TimerSet, e.ScopeOpened, e.ValueRecorded, e.StepSkipped)
@@ -201,3 +284,15 @@ def test_the_key_of_a_member_tells_the_name_of_its_scope(name: str, item: int | 
 @given(st.lists(items, unique_by=canonical, max_size=6))
 def test_members_of_a_scope_have_keys_of_their_own(chosen: list[int | str]) -> None:
     assert len({member_key("fan", item) for item in chosen}) == len(chosen)
+
+
+@settings(few, max_examples=200)
+@given(st.lists(st.tuples(names, st.none() | items), min_size=1, max_size=4))
+def test_a_key_tells_the_scopes_around_it_from_the_outermost(walk: list[tuple[str, int | str | None]]) -> None:
+    scope, around = Scope(), []
+    for name, item in walk:
+        key = scope.visit(name)
+        assert place_of(key) == scope.key
+        around.append(key)
+        assert path_of(key) == tuple(around)
+        scope = Scope(key if item is None else member_key(key, item))

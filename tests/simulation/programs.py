@@ -54,7 +54,7 @@ class Program:
     async def drive(self, run: Run) -> JsonObject:
         shared: list[str] = []
         result = await _run(run, self.nodes, shared)
-        seen = run.note("order", "order", lambda: list(shared))
+        seen = run.note(f"order of {len(self.nodes)}", "order", lambda: list(shared))
         assert seen == shared, f"replay saw another interleaving: {shared} instead of {seen}"
         return {"result": result}
 

@@ -9,6 +9,7 @@ import random
 import pytest
 
 from checkpointflow.kernel.store import Store
+from checkpointflow.stores.memory import MemoryStore
 from checkpointflow.testing.crashing import CrashingStore
 from checkpointflow.values import canonical
 from simulation.functions import FunctionProgram, generate
@@ -28,7 +29,7 @@ def test_branches_in_any_order_through_any_crash_come_out_the_same(start: int) -
     gc.collect()  # so that a coroutine that nobody awaited complains here
 
 
-@pytest.mark.parametrize("dies", [{"after": 3}, {"before": 4}, {"after": 4}], ids=str)
+@pytest.mark.parametrize("dies", [{"after": 3}, {"before": 4}, {"after": 4}], ids=["after 3", "before 4", "after 4"])
 def test_processes_that_all_die_after_a_few_commits_come_to_the_same_end(dies: dict[str, int]) -> None:
     processes, seeds = 0, range(FIRST, FIRST + max(5, SEEDS // 40))
     for seed in seeds:
@@ -54,6 +55,6 @@ class ShortLived(World):
         self.dies = dies
         self.processes = 0
 
-    def mortal(self, face: Store) -> Store:
+    def _doomed(self, face: MemoryStore) -> Store:
         self.processes += 1
         return CrashingStore(face, **self.dies)

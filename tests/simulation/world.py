@@ -1,93 +1,212 @@
-"""A world in one thread: effects that finish in any order, processes that die, people who answer; all from one seed."""
+"""A world in one thread: processes that die, drain and are superseded, people who answer and revise; from one seed."""
 
 from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Sequence
+from datetime import timedelta
 
+from checkpointflow.errors import ConcurrencyError, JournalConflictError
 from checkpointflow.kernel import entries as e
-from checkpointflow.kernel.effects import Effect, Ending, Failed, Finished, Succeeded, Unseen
-from checkpointflow.kernel.engine import DriveOutcome, drive
+from checkpointflow.kernel.engine import drive
 from checkpointflow.kernel.ids import EventId, RunId, StepKey
-from checkpointflow.kernel.revising import reopen
-from checkpointflow.kernel.run import StepCall, StepResult, Workflow
-from checkpointflow.kernel.state import fold
-from checkpointflow.kernel.store import Message, OpenWait, Store, advance, first_head
+from checkpointflow.kernel.revising import append, move, reopen
+from checkpointflow.kernel.run import Workflow
+from checkpointflow.kernel.store import Backoff, Hold, Message, OpenWait, Store
 from checkpointflow.kernel.surroundings import Interrupt, Surroundings
+from checkpointflow.stores.derived import head_of
 from checkpointflow.stores.memory import MemoryStore
 from checkpointflow.testing.clock import FakeClock
 from checkpointflow.testing.crashing import Crash, CrashingStore
 from checkpointflow.values import JsonObject, JsonValue, canonical
+from simulation.checks import Witness, voids
+from simulation.executor import SimulatedExecutor, output_of
+from simulation.revisions import EDITED, ORIGINAL, chosen_keys, fork_of, revision_of
 
 RUN = RunId("simulated-run")
-LIMIT = 4000
+POOL = "pool"
+LIMIT = 6000
+REVISIONS = 3
 
 
 class World:
-    """One run, its store, and everything that happens to it."""
+    """One run, its store, and everything that happens to it.
 
-    def __init__(self, seed: int, *, violence: bool, cancels: bool = False) -> None:
+    With `violence` processes die and are superseded, and people are rude; `cancels` has them cancel as well. Given an
+    `edited` workflow, the run is revised at times: goes back to a step, goes on under that workflow, is forked.
+    """
+
+    def __init__(self, seed: int, *, violence: bool, cancels: bool = False, edited: Workflow | None = None) -> None:
         self.rng = random.Random(seed)
         self.violence = violence
         self.clock = FakeClock()
         self.store = MemoryStore(clock=self.clock)
+        self.witness = Witness(self.store, RUN)
         self.performed: Counter[StepKey] = Counter()
         self.again: Counter[StepKey] = Counter()
         self.accepted: dict[str, JsonValue] = {}
         self.kept: set[str] = set()
+        self.forks: list[list[e.AnyEntry]] = []
         self.events = 0
-        self.reopened = False
         self.cancels = cancels
         self.cancelled = False
-        self.steps_taken = 0
+        self.seen: Counter[str] = Counter()
+        self._edited = edited
+        self._workflow: Workflow
+        self._is_nested = False
+        self._ticks = violence and edited is not None and self.rng.random() < 0.5
+        self._inherited: set[str] = set()
+        self._mark = "e"
+        self._steps_taken = 0
 
     # -- driving --------------------------------------------------------------------------------
 
-    def run(self, workflow: Workflow) -> JsonObject:
-        """Drive a run to its end through whatever happens, checking what must hold; return its settling entry."""
-        self._create()
+    def run(self, workflow: Workflow, beginning: Sequence[e.AnyEntry] | None = None) -> JsonObject:
+        """Drive a run to its end through whatever happens, checking what must hold; return its settling entry.
+
+        With a `beginning` the run is the fork that begins so.
+        """
+        self._workflow = workflow
+        self._create(beginning)
         while True:
-            self._count()
-            outcome = self._one_process(workflow)
-            self.check_journal()
-            if outcome is not None and outcome.status == "failed" and not self.reopened:
+            self.count()
+            outcome = self._one_drive()
+            self.witness.check()
+            if outcome == "failed" and not self.was_reopened():
                 self._reopen()
-            elif outcome is not None and outcome.status in ("completed", "failed", "cancelled"):
+            elif outcome in ("completed", "failed", "cancelled"):
                 return self._settled()
             self._meanwhile(outcome)
 
-    def _create(self) -> None:
+    def definition(self) -> str:
+        """Return under which definition the run is."""
+        return self.store.head(RUN).definition
+
+    def entries(self) -> list[e.AnyEntry]:
+        """Return the run's journal."""
+        return self.witness.entries()
+
+    def waits(self) -> list[OpenWait]:
+        """Return what the run waits for."""
+        return self.store.waits(RUN)
+
+    def was_reopened(self) -> bool:
+        """Tell whether the run has failed and goes on, so that what failed it will not fail again."""
+        return any(isinstance(entry, e.RunReopened) for entry in self.entries())
+
+    def _create(self, beginning: Sequence[e.AnyEntry] | None) -> None:
         started = e.RunStarted(
-            at=self.clock.now(), workflow_id="w", workflow_name=None, workflow_version=None, definition="d",
+            at=self.clock.now(), workflow_id="w", workflow_name=None, workflow_version=None, definition=ORIGINAL,
             source_path=None, input={}, labels={}, actor=None, cwd="/", host="h",
         )  # fmt: skip
-        self.store.create(RUN, [started], holder=None)
+        entries = list(beginning or [started])
+        self._mark = "e" if beginning is None else "f"
+        self._inherited = {str(entry.event_id) for entry in entries if isinstance(entry, e.EventReceived)}
+        self.clock.advance(max(0.0, (entries[0].at - self.clock.now()).total_seconds()))
+        self.store.create(RUN, entries, holder=None)
 
-    def _one_process(self, workflow: Workflow) -> DriveOutcome | None:
-        """Let one process drive; None if it died."""
+    def _one_drive(self) -> str | None:
+        """Let a process go on with the run, if that is due; return how its drive ended, None if it did not."""
+        if self._ticks and RUN not in self.store.drivable(self.clock.now(), pool=POOL, limit=1):
+            self.seen["not due"] += 1
+            return self.store.head(RUN).status if self.rng.random() < 0.5 else self._one_process()
+        if self._ticks and self.rng.random() < 0.1:
+            self._put_off()
+            return None
+        if self._edited is not None and self.rng.random() < 0.04:
+            return self._move()
+        return self._one_process()
+
+    def _one_process(self) -> str | None:
+        """Let one process drive; None if it died, or another took the run from it."""
         face = self.store.other_process()
-        store = self.mortal(face)
         interrupt = Interrupt()
         executor = SimulatedExecutor(self, face, interrupt)
         try:
-            hold = store.acquire(RUN, store.holder(), at=self.clock.now())
-            return drive(workflow, hold, self._surroundings(store, executor, interrupt))
+            surroundings = self._surroundings(self._doomed(face), executor, interrupt)
+            hold = self._taken(surroundings)
+            workflow = self._edited if self.definition() == EDITED else self._workflow
+            assert workflow is not None
+            return drive(workflow, hold, surroundings).status
         except Crash:
             face.die()
-            return None
+        except JournalConflictError:
+            assert executor.was_superseded, "the hold was lost, and nobody had taken it"
+        except ConcurrencyError:
+            face.die()  # a message stands against a revision: whoever drives next takes it up
+        return None
 
-    def mortal(self, face: Store) -> Store:
-        """Return the store as a process sees it, which may die at one of its writes."""
+    def _taken(self, world: Surroundings) -> Hold:
+        """Take the run, and revise it at times."""
+        hold = world.store.acquire(RUN, world.store.holder(), at=self.clock.now())
+        is_settled = self.store.head(RUN).status in ("completed", "cancelled")
+        if self._edited is not None and not is_settled and self.rng.random() < 0.2 and self.seen["revised"] < REVISIONS:
+            self._revise(hold, world)
+        return hold
+
+    def _revise(self, hold: Hold, world: Surroundings) -> None:
+        """Have the run go back to a step or two, under the edited program or the one it has."""
+        entries = self.entries()
+        definition = EDITED if self.rng.random() < 0.4 else self.definition()
+        steps = chosen_keys(self.rng, entries, 2)
+        found = revision_of(RUN, entries, self.clock.now(), steps, definition)
+        self.seen["revised"] += 1
+        append(hold, world, found.added, (definition, {}))
+        self.witness.check()
+
+    def _doomed(self, face: MemoryStore) -> Store:
+        """Return the store of a process that may die at one of its next writes."""
         if not self.violence or self.rng.random() >= 0.7:
             return face
         at = self.rng.randint(1, 8)
         return CrashingStore(face, before=at) if self.rng.random() < 0.5 else CrashingStore(face, after=at)
 
+    def supersede(self, face: MemoryStore) -> bool:
+        """Let a second process drive the run while the first only seems to be dead; False if it did not come to it."""
+        if self._is_nested or self._edited is None:
+            return False
+        self.seen["superseded"] += 1
+        self._is_nested = True
+        try:
+            face.die()
+            self._one_process()
+        finally:
+            self._is_nested = False
+        return True
+
+    def _move(self) -> str:
+        """Let the run go elsewhere, or away and back, with the messages that it has not taken up."""
+        if self.store.head(RUN).is_settled:
+            return self.store.head(RUN).status
+        hold = self.store.acquire(RUN, self.store.holder(), at=self.clock.now())
+        before = list(self.entries())
+        move(hold, self._surroundings(self.store, SimulatedExecutor(self, self.store, Interrupt())))
+        self.witness.check_all()
+        assert self.store.drivable(self.clock.now() + timedelta(days=99), pool=POOL, limit=1) == []
+        left, comes_back = self.store, self.rng.random() < 0.5
+        self.store = left if comes_back else MemoryStore(clock=self.clock)
+        self.witness = Witness(self.store, RUN)
+        definition, messages = (head_of(RUN, before).definition, {}), left.messages(RUN)
+        self.store.create(RUN, before, holder=None, definition=definition, messages=messages, over_moved=comes_back)
+        assert self.entries() == before
+        assert [one.event_id for one in self.store.pending(RUN)] == [
+            one.event_id for one in messages if one.state == "accepted"
+        ]
+        self.seen["moved"] += 1
+        return self.store.head(RUN).status
+
+    def _put_off(self) -> None:
+        """A process cannot drive the run: nobody in its pool tries again before the time has come."""
+        self.seen["put off"] += 1
+        until = self.clock.now() + timedelta(seconds=30)
+        self.store.back_off(Backoff(run_id=RUN, pool=POOL, tries=1, next_try_at=until, error={}))
+        assert self.store.drivable(self.clock.now(), pool=POOL, limit=1) == []
+        assert self.store.drivable(until, pool=POOL, limit=1) == [RUN]
+
     def _reopen(self) -> None:
         """Retry the failed run; what failed it will not fail again."""
         hold = self.store.acquire(RUN, self.store.holder(), at=self.clock.now())
-        self.reopened = True
         reopen(hold, self._surroundings(self.store, SimulatedExecutor(self, self.store, Interrupt())), None)
         length = self.store.head(RUN).length
         assert self.store.commit(hold, length, [], release=True).written
@@ -104,10 +223,12 @@ class World:
             chance=self.rng.random,
         )
 
-    def _meanwhile(self, outcome: DriveOutcome | None) -> None:
-        """Between two drives: people answer and decide, time passes."""
-        waits = self.store.waits(RUN)
-        if outcome is not None and outcome.status == "waiting":
+    # -- people ------------------------------------------------------------------------------------
+
+    def _meanwhile(self, outcome: str | None) -> None:
+        """Between two drives: people answer, decide and fork, time passes."""
+        waits = self.waits()
+        if outcome == "waiting":
             assert waits, "a run parked without a wait"
         self.rng.shuffle(waits)
         for wait in waits:
@@ -115,12 +236,21 @@ class World:
                 self.meet(wait)
         if self.cancels and self.rng.random() < 0.1:
             self.cancel()
+        if self._edited is not None and self.rng.random() < 0.1:
+            self._fork()
         if self.rng.random() < 0.5 or not self._may_answer(waits):
             self.clock.advance(self.rng.choice([0.5, 30, 400]))
 
     @staticmethod
     def _may_answer(waits: list[OpenWait]) -> bool:
         return any(wait.kind != "timer" and not (wait.event_name or "").startswith("expiring") for wait in waits)
+
+    def _fork(self) -> None:
+        """Keep the beginning of a run that goes its own way from here, to be driven by a world of its own."""
+        entries = self.entries()
+        definition = EDITED if self.rng.random() < 0.3 else self.definition()
+        for key in chosen_keys(self.rng, entries, 1)[: 1 - len(self.forks)]:
+            self.forks.append(fork_of(entries, key, self.clock.now(), definition))
 
     def meet(self, wait: OpenWait) -> None:
         """Give a wait what it needs, at times twice."""
@@ -153,7 +283,7 @@ class World:
             self.cancelled = True
 
     def _succeeds(self, wait: OpenWait) -> bool:
-        record = fold(self.store.entries(RUN)).records[wait.key]
+        record = self.witness.state().records[wait.key]
         return "failing" not in wait.key and getattr(record, "kind", "") not in ("failing", "fatal")
 
     def _deliver(self, kind: str, name: str, payload: JsonValue) -> None:
@@ -162,148 +292,36 @@ class World:
     def _message(self, kind: str, name: str, payload: JsonValue, wait: OpenWait | None) -> Message:
         self.events += 1
         return Message(
-            run_id=RUN, event_id=EventId(f"e{self.events}"), kind=kind, name=name, payload=payload,  # type: ignore[arg-type]
+            run_id=RUN, event_id=EventId(f"{self._mark}{self.events}"), kind=kind, name=name, payload=payload,  # type: ignore[arg-type]
             actor="somebody", at=self.clock.now(), wait_id=None if wait is None else wait.wait_id,
         )  # fmt: skip
 
-    def _count(self) -> None:
-        self.steps_taken += 1
-        assert self.steps_taken < LIMIT, "the run does not come to its end"
+    def count(self) -> None:
+        """Count what happens, so that a run which goes on for ever is seen."""
+        self._steps_taken += 1
+        assert self._steps_taken < LIMIT, "the run does not come to its end"
 
-    # -- what must hold ---------------------------------------------------------------------------
-
-    def check_journal(self) -> None:
-        """Check what holds at every moment between two drives."""
-        entries = self.store.entries(RUN)
-        first = entries[0]
-        assert isinstance(first, e.RunStarted)
-        assert self.store.head(RUN) == advance(first_head(RUN, first), entries[1:])
-        # a step that the reopening voided had failed, so even then none completes twice
-        completed = Counter(entry.key for entry in entries if isinstance(entry, e.StepCompleted))
-        assert all(count == 1 for count in completed.values()), f"a step completed twice: {completed}"
-        received = Counter(entry.wait_id for entry in entries if isinstance(entry, e.EventReceived))
-        assert all(count == 1 for count in received.values()), "a wait was answered twice"
-        settled = [e.name_of(x) for x in entries if isinstance(x, e.RunCompleted | e.RunFailed | e.RunCancelled)]
-        reopened = sum(isinstance(entry, e.RunReopened) for entry in entries)
-        assert len(settled) <= 1 + reopened, "a run settled twice"
-        if len(settled) > reopened:
-            assert e.name_of(entries[-1]) == settled[-1], "an entry stands behind the settlement"
-        assert {w.key for w in self.store.waits(RUN)} == open_keys(entries), "the table of open waits is wrong"
+    # -- at the end --------------------------------------------------------------------------------
 
     def _settled(self) -> JsonObject:
-        entries = self.store.entries(RUN)
-        taken = {entry.event_id for entry in entries if isinstance(entry, e.EventReceived)}
-        assert set(self.accepted.values()) <= taken <= set(self.accepted.values()) | self.kept, "an answer was lost"
-        assert self.store.holder_of(RUN) is None
+        entries = self.entries()
+        taken = {str(entry.event_id) for entry in entries if isinstance(entry, e.EventReceived)} - self._inherited
+        accepted = {str(event_id) for event_id in self.accepted.values()}
+        assert accepted <= taken <= accepted | self.kept, "an answer was lost"
+        holder = self.store.holder_of(RUN)
+        assert holder is None or not holder.alive, "somebody alive holds a settled run"
         assert not self.store.pending(RUN)
-        for key, count in self.performed.items():
-            if key.endswith("!once"):
-                plain = StepKey(key.removesuffix("!once"))
-                assert count <= 1 + self.again[plain], f"{plain} had to run once and ran {count} times"
-        assert not fold(entries).open_attempts()
+        self._check_once(entries)
+        assert not self.witness.state().open_attempts()
+        self.witness.check_all()
         last = entries[-1]
         return {"completed": last.value} if isinstance(last, e.RunCompleted) else {e.name_of(last): True}
 
-
-def open_keys(entries: list[e.AnyEntry]) -> set[StepKey]:
-    """Return the keys that wait, derived anew from the whole journal."""
-    state = fold(entries)
-    if state.status in ("completed", "failed", "cancelled"):
-        return set()
-    doubtful = {
-        key for key, record in state.records.items()
-        if getattr(record, "in_doubt", False) or getattr(record, "retry_at", None) is not None
-    }  # fmt: skip
-    return set(state.waiting.values()) | doubtful
-
-
-def output_of(key: str) -> JsonValue:
-    """Return what a step gives: a function of its key alone."""
-    return {"of": key}
-
-
-class SimulatedExecutor:
-    """Ends effects in any order, loses and delays them, and lets the world act while a drive waits."""
-
-    def __init__(self, world: World, face: MemoryStore, interrupt: Interrupt) -> None:
-        self._world = world
-        self._face = face
-        self._interrupt = interrupt
-        self._going: dict[StepKey, Effect] = {}
-        self._stopped: set[StepKey] = set()
-
-    def start(self, effect: Effect) -> None:
-        """Check that the intent is durable and the step not done, and begin."""
-        key = effect.context.key
-        entries = self._world.store.entries(RUN)
-        intents = [x for x in entries if isinstance(x, e.StepStarted) and x.key == key]
-        assert [x.attempt for x in intents[-1:]] == [effect.context.attempt], (
-            f"{key} began before its intent was durable"
-        )
-        assert not any(isinstance(x, e.StepCompleted) and x.key == key for x in entries), f"{key} ran again"
-        assert key not in self._going, f"{key} runs twice at once"
-        self._going[key] = effect
-        if effect.call.policy.effect == "once":
-            self._world.performed[StepKey(f"{key}!once")] += 1
-
-    def stop(self, key: StepKey) -> None:
-        """Remember that an effect has to end."""
-        self._stopped.add(key)
-
-    def wait(self, timeout_seconds: float | None) -> list[Finished]:
-        """Let something happen: some effects end, somebody acts, or time passes."""
-        world = self._world
-        world._count()
-        if world.violence and timeout_seconds is not None:
-            self._outside()
-        stopped = [key for key in self._going if key in self._stopped]
-        if not self._going or (timeout_seconds is not None and not stopped and world.rng.random() < 0.3):
-            world.clock.advance(timeout_seconds or 0.0)
-            return []
-        keys = stopped or list(self._going)
-        return [self._end(key) for key in world.rng.sample(keys, world.rng.randint(1, len(keys)))]
-
-    def wake(self) -> None:
-        """Nothing sleeps here."""
-
-    def end_orphans(self, run_id: RunId, attempts: Mapping[StepKey, int]) -> None:
-        """Nothing outlives a simulated process."""
-
-    def _outside(self) -> None:
-        rng = self._world.rng
-        if rng.random() < 0.1:
-            for wait in self._world.store.waits(RUN):
-                self._world.meet(wait)
-        if rng.random() < 0.05:
-            self._world.send_early()
-        if self._world.cancels and rng.random() < 0.05:
-            self._world.cancel()
-        if rng.random() < 0.02:
-            self._interrupt.ask("somebody")
-
-    def _end(self, key: StepKey) -> Finished:
-        effect = self._going.pop(key)
-        self._stopped.discard(key)
-        return Finished(key, effect.context.attempt, self._ending(effect, stopped=key in self._stopped))
-
-    def _ending(self, effect: Effect, *, stopped: bool) -> Ending:
-        rng, kind = self._world.rng, _kind_of(effect)
-        if stopped and rng.random() < 0.5:
-            return Unseen("stopped", {"code": "ERR_STEP_FAILED", "message": "stopped", "details": {}})
-        if kind == "failing" or (kind == "fatal" and not self._world.reopened):
-            return Failed({"code": "ERR_STEP_FAILED", "message": f"{effect.context.key} fails", "details": {}})
-        if kind == "flaky" and rng.random() < 0.4:
-            error: JsonObject = {"code": "ERR_TIMEOUT", "message": "late", "details": {}}
-            return Unseen("timeout", error) if rng.random() < 0.5 else Failed(error)
-        return Succeeded(StepResult(output_of(effect.context.key), {}))
-
-
-def _kind_of(effect: Effect) -> str:
-    """Return how an effect is to behave: its kind, or what a function's name says."""
-    if isinstance(effect.call, StepCall):
-        return effect.call.kind
-    name = effect.call.identity.rpartition(":")[2]
-    return name if name in ("failing", "flaky") else "local"
+    def _check_once(self, entries: Sequence[e.AnyEntry]) -> None:
+        voided = voids(entries)
+        for key, count in self.performed.items():
+            allowed = 1 + self.again[key] + voided[key]
+            assert count <= allowed, f"{key} had to run once and ran {count} times, where {allowed} are allowed"
 
 
 def outcome(workflow: Workflow, seed: int, *, violence: bool) -> str:

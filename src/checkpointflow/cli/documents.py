@@ -6,7 +6,9 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from checkpointflow.errors import DocumentError, UnsupportedError
+from checkpointflow.errors import DocumentError, UnsupportedError, UsageError
+from checkpointflow.values import JsonValue
+from checkpointflow.values import load as json_value
 
 if TYPE_CHECKING:
     from checkpointflow.cli.door import Door
@@ -17,17 +19,19 @@ _CODE = re.compile(r".+\.py(:.*)?|[A-Za-z_][\w.]*:\w+")
 _PATH = re.compile(r".*([/\\]|\.ya?ml$|\.json$).*|\.*", re.DOTALL)
 
 
-def load(door: Door, target: str, *, strict: bool = False) -> Definition:
+def load(door: Door, target: str, *, strict: bool = False, handlers: str | None = None) -> Definition:
     """Return the workflow of a target, checked; under `strict` it has no warnings either.
 
     A document's file wins; else it is the workflow with that id, or name, in `./.checkpointflow` or the base folder;
-    else code, as `file.py:name` or `module:name`.
+    else code, as `file.py:name` or `module:name`. `handlers` names the module, or its file, of a graph's handlers.
 
     Raises:
-        UsageError: the target names several workflows, or none of those in the code.
+        UsageError: the target names several workflows, or none of those in the code; or handlers for what is no graph.
         FileMissingError, YamlError, DocumentError, UnknownKindError: as the loader says.
     """
-    loaded = _loaded(door, target)
+    loaded = _graph(door, target, handlers) or _loaded(door, target)
+    if handlers is not None and loaded.stored["kind"] != "graph":
+        raise UsageError(f"`--handlers` is for graphs, and `{target}` is none; leave it out")
     door.inputs = loaded.inputs
     if strict and loaded.problems:
         count = f"{len(loaded.problems)} warnings" if len(loaded.problems) > 1 else "a warning"
@@ -69,6 +73,27 @@ def _loaded(door: Door, target: str) -> Definition:
     if _PATH.fullmatch(target):
         return load_file(target, cwd=settings.cwd)  # which says why it cannot be read
     raise flows.missing(settings, target)
+
+
+def _graph(door: Door, target: str, handlers: str | None) -> Definition | None:
+    """Return the graph of a JSON file that holds one, else None."""
+    path = Path(door.settings.cwd) / target
+    if path.suffix != ".json" or not _is_document(path):
+        return None
+    found = _json(path)
+    if not isinstance(found, dict) or "nodes" not in found:
+        return None
+    from checkpointflow.frontends.graph.definition import load_graph
+
+    return load_graph(found, path=str(path.resolve()), handlers=handlers, cwd=door.settings.cwd)
+
+
+def _json(path: Path) -> JsonValue:
+    """Return what a file holds as JSON; None if it is none, which the document's loader explains."""
+    try:
+        return json_value(path.read_bytes())
+    except (OSError, ValueError):
+        return None
 
 
 def _is_document(path: Path) -> bool:

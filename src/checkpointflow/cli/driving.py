@@ -110,8 +110,10 @@ def _pausing(interrupt: Interrupt, door: Door) -> Iterator[None]:
         return
     numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
+    actor = door.settings.actor  # now: a signal may come while modules are being loaded, and then none can be
+
     def pause(_number: int, _frame: FrameType | None) -> None:
-        interrupt.ask(door.settings.actor)
+        interrupt.ask(actor)
 
     before = {number: signal.signal(number, pause) for number in numbers}
     try:

@@ -24,6 +24,7 @@ _TITLES = {
     "new": "new",
     "gone": "gone",
     "later": "kept when they are reached",
+    "reopened": "asked anew",
 }
 
 

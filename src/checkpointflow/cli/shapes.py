@@ -44,7 +44,10 @@ _LOOK = {
 }
 _DECIDE = "Then run the command under `decide` that says what you found."
 _OUTPUT = "For `done` write what the step gave in place of the placeholders in `--output`."
-_DECIDED = "a retry alone would end in the same way: mend the document, then `cpf retry --with` it"
+_DECIDED = (
+    "a retry alone would end in the same way: mend the document, then `cpf retry --with` it; "
+    "if the input is at fault, start a new run with another"
+)
 
 
 # -- runs ------------------------------------------------------------------------------------------
@@ -73,19 +76,20 @@ def run_fields(view: RunView) -> JsonObject:
 def of_run(
     view: RunView, *, exit_code: int | None = None, ok: bool | None = None, more: JsonObject | None = None
 ) -> Envelope:
-    """Return the envelope of a run as it stands; exit code and `ok` are the run's own unless given."""
+    """Return the envelope of a run as it stands; exit code and `ok` are the run's own unless given.
+
+    What ends with 0 went well: that nobody drives the run is no error then.
+    """
+    code = view.exit_code if exit_code is None else exit_code
+    is_well = (code == 0 or view.status not in _ENDED_BADLY) if ok is None else ok
     fields = {**run_fields(view), **_wait_fields(view), **view.value, **(more or {})}
     if view.warnings:
         fields["warnings"] = list(view.warnings)
     error = _error_of(view)
-    if error is not None:
+    if error is not None and not (is_well and view.status == "interrupted"):
         fields["error"] = error
     fields.setdefault("next_actions", actions.for_run(view))
-    return Envelope(
-        ok=view.status not in _ENDED_BADLY if ok is None else ok,
-        exit_code=view.exit_code if exit_code is None else exit_code,
-        fields=fields,
-    )
+    return Envelope(ok=is_well, exit_code=code, fields=fields)
 
 
 def _error_of(view: RunView) -> JsonObject | None:

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, cast
 from checkpointflow import clock as clocks
 from checkpointflow.client.place import Place
 from checkpointflow.errors import (
+    CheckpointflowError,
     EventMismatchError,
     EventPayloadError,
     RunNotWaitingError,
     StepNotInDoubtError,
     UsageError,
 )
+from checkpointflow.kernel import entries as e
 from checkpointflow.kernel import ids
 from checkpointflow.kernel.ids import EventId, RunId, WaitId
 from checkpointflow.kernel.scope import last_name
@@ -32,10 +34,34 @@ class Answering:
 
     place: Place
 
-    def was_here(self, run_id: RunId, event_id: str | None) -> bool:
-        """Tell whether a run got this event before."""
+    def before(self, run_id: RunId, event_id: str | None) -> Message | None:
+        """Return the message with an event id that a run got before, None if there is none."""
         self.place.store.head(run_id)
-        return event_id is not None and any(one.event_id == event_id for one in self.place.store.messages(run_id))
+        if event_id is None:
+            return None
+        return next((one for one in self.place.store.messages(run_id) if one.event_id == event_id), None)
+
+    def refuse_unknown(self, head: RunHead, event: str) -> None:
+        """Refuse an event that no step of a run's definition can ever wait for, as far as that is known.
+
+        Raises:
+            UsageError: there is no such step.
+        """
+        from checkpointflow.schemas import did_you_mean
+
+        try:
+            known = self.place.definition(head).events()
+        except CheckpointflowError:
+            return  # it cannot be asked here
+        if known is None or event in known:
+            return
+        names = ", ".join(f"`{name}`" for name in known[:12]) + (" …" if len(known) > 12 else "")
+        raise UsageError(
+            f"workflow `{head.workflow_id}` never waits for `{event[:80]}`, but for {names or 'no event at all'}",
+            details={"events": [*known]},
+            hint=did_you_mean(event, known) or None,
+            run_id=head.run_id,
+        )
 
     def refuse_settled(self, head: RunHead) -> None:
         """Refuse to go on with a run that has settled."""
@@ -137,7 +163,23 @@ class Answering:
             raise UsageError(f"several steps fit `{step}`: {keys}; give the whole key", run_id=run_id)
         keys = ", ".join(f"`{one.key}`" for one in doubtful)
         rest = f"those in doubt are {keys}" if keys else f"the run is {status_of(*self.place.stand(run_id))}"
-        raise StepNotInDoubtError(f"step `{step[:80]}` of run `{run_id}` is not in doubt; {rest}", run_id=run_id)
+        before = [one for one in self.place.store.messages(run_id) if one.kind == "decide" and _is_of(one, step)][-1:]
+        said = f"; {_decided_by(before[0])}" if before else ""
+        raise StepNotInDoubtError(
+            f"step `{step[:80]}` of run `{run_id}` is not in doubt{said}; {rest}",
+            details=_decision_details(before[0] if before else None),
+            run_id=run_id,
+        )
+
+    def decided_before(self, doubt: OpenWait, message: Message | None) -> StepNotInDoubtError:
+        """Return the error for a decision that came after another of the same step."""
+        said = f"; {_decided_by(message)}" if message is not None else ""
+        return StepNotInDoubtError(
+            f"step `{doubt.key}` of run `{doubt.run_id}` is not in doubt any more{said}",
+            details=_decision_details(message),
+            run_id=doubt.run_id,
+            step_key=doubt.key,
+        )
 
     def _nothing_fits(self, run_id: RunId, event: str | None, wait: str | None) -> Exception:
         head = self.place.store.head(run_id)
@@ -147,7 +189,18 @@ class Answering:
             return self._not_waiting(run_id, answers)
         names = ", ".join(f"`{one.event_name}` ({one.wait_id})" for one in open_waits)
         asked = f"`{event}`" if event is not None else f"wait `{wait}`"
+        if wait is not None and self._was_superseded(run_id, wait):
+            return RunNotWaitingError(
+                f"wait `{wait}` of run `{run_id}` is not open any more: a revision of the run asks otherwise, "
+                f"and the run waits for {names} now; read what that asks for before you answer",
+                run_id=run_id,
+            )
         return EventMismatchError(f"run `{run_id}` does not wait for {asked} but for {names}", run_id=run_id)
+
+    def _was_superseded(self, run_id: RunId, wait: str) -> bool:
+        entries = self.place.store.entries(run_id)
+        closed = [one for one in entries if isinstance(one, e.WaitClosed) and one.wait_id == wait]
+        return any(one.cause == "superseded" for one in closed)
 
     def _answers_before(self, run_id: RunId, event: str | None, wait: str | None) -> list[Message]:
         """Return the answers that were given to what somebody tries to answer again."""
@@ -180,6 +233,16 @@ class Answering:
         _refuse_misfit(payload, wait.request.get("input_schema"), asked, wait.run_id)
 
 
+def unlike(before: Message | None, name: str | None, payload: JsonValue) -> list[str]:
+    """Return what has to be said of an event whose id was here before, if that said something else."""
+    if before is None or (before.payload == payload and name in (None, before.name)):
+        return []
+    return [
+        f"event `{before.event_id}` was here before and said something else; that counts, and this is dropped: "
+        "give each event an id of its own"
+    ]
+
+
 def too_late(wait: OpenWait, after: RunView | None) -> RunNotWaitingError:
     """Return the error for an answer after the deadline; `after` is the run since that was fired, if it was."""
     due = clocks.to_text(wait.due_at) if wait.due_at is not None else ""
@@ -205,6 +268,21 @@ def _refuse_misfit(value: JsonValue, schema: JsonValue, fact: str, run_id: RunId
 def _answered_by(message: Message) -> str:
     who = message.actor or "somebody"
     return f"; {who} answered `{message.name}` at {clocks.to_text(message.at)}"
+
+
+def _is_of(decision: Message, step: str) -> bool:
+    return step in (decision.name, last_name(decision.name))
+
+
+def _decided_by(message: Message) -> str:
+    decision = message.payload.get("decision") if isinstance(message.payload, dict) else None
+    return f"{message.actor or 'somebody'} decided `{decision}` at {clocks.to_text(message.at)}"
+
+
+def _decision_details(message: Message | None) -> JsonObject:
+    if message is None:
+        return {}
+    return {"decided_by": message.actor, "decided_at": clocks.to_text(message.at), "event_id": message.event_id}
 
 
 def _answer_details(message: Message | None) -> JsonObject:

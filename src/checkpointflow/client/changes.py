@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from checkpointflow.errors import NondeterminismError
 from checkpointflow.kernel import entries as e
 from checkpointflow.kernel.ids import StepKey
-from checkpointflow.kernel.rehearsal import Rehearsal
+from checkpointflow.kernel.rehearsal import Rehearsal, open_waits
 from checkpointflow.kernel.revising import Revised
 from checkpointflow.kernel.scope import last_name
 from checkpointflow.kernel.state import Record, RunState, StepRecord, TimerRecord, WaitRecord
@@ -32,9 +33,10 @@ class Changes:
     """What becomes of a run's steps, waits and sleeps when it goes on otherwise, each by its key.
 
     `reused` keep what was recorded, `rerun` were given up and come again, `new` come next, or are new in the document,
-    `gone` are recorded and asked for no more. `later` are recorded and lie behind what is new: they are reused when
-    they are reached. `changed` mean something else now, so that the run cannot go on unless they are rerun. `error` is
-    how the run would fail at once.
+    `gone` are recorded and asked for no more. `reopened` are open waits that ask otherwise now, so that they are closed
+    and opened anew: who answers sees what is asked now. `later` are recorded and lie behind what is new: they are
+    reused when they are reached. `changed` mean something else now, so that the run cannot go on unless they are
+    rerun. `error` is how the run would fail at once.
     """
 
     reused: tuple[str, ...]
@@ -42,14 +44,26 @@ class Changes:
     new: tuple[str, ...]
     gone: tuple[str, ...]
     later: tuple[str, ...]
+    reopened: tuple[str, ...]
     changed: tuple[Changed, ...]
     error: str | None
 
 
-def changes_of(state: RunState, found: Revised, rehearsal: Rehearsal, before: Meanings, after: Meanings) -> Changes:
-    """Return what a revision changes: `state` is the run as it is, `rehearsal` how its workflow would go on."""
-    voided = [key for key in _voided(found) if _is_shown(state.records.get(key))]
-    fresh = [key for key in rehearsal.fresh if key not in voided]
+def changes_of(
+    state: RunState,
+    found: Revised,
+    rehearsal: Rehearsal,
+    before: Meanings,
+    after: Meanings,
+    reopened: tuple[StepKey, ...] = (),
+) -> Changes:
+    """Return what a revision changes: `state` is the run as it is, `rehearsal` how its workflow would go on.
+
+    `reopened` are the open waits that are opened anew.
+    """
+    shown = [key for key in _voided(found) if _is_shown(state.records.get(key))]
+    fresh = [key for key in rehearsal.fresh if key not in shown]
+    voided = [key for key in shown if key not in reopened]
     later = _behind(rehearsal, after)
     changed = changed_of(rehearsal, before, after)
     unlike = {one.step_key for one in changed}
@@ -62,6 +76,7 @@ def changes_of(state: RunState, found: Revised, rehearsal: Rehearsal, before: Me
             *(key for key in rehearsal.unused if key not in voided and key not in later),
         ),
         later=tuple(key for key in later if key not in unlike),
+        reopened=reopened,
         changed=changed,
         error=None if rehearsal.error is None else str(rehearsal.error),
     )
@@ -74,6 +89,22 @@ def changed_of(rehearsal: Rehearsal, before: Meanings, after: Meanings) -> tuple
     """
     unlike = [key for key in _behind(rehearsal, after) if before.means(last_name(key)) != after.means(last_name(key))]
     return (*map(_changed, rehearsal.changed), *map(_reworded, unlike))
+
+
+def reopened_of(
+    entries: Sequence[e.AnyEntry],
+    rehearsal: Rehearsal,
+    before: Meanings,
+    after: Meanings,
+    answered: Collection[StepKey] = (),
+) -> tuple[StepKey, ...]:
+    """Return the open waits without an answer that ask otherwise now than they were opened with.
+
+    What the rehearsal could not reach is compared by the texts of both documents.
+    """
+    behind = [key for key in _behind(rehearsal, after) if before.asks(last_name(key)) != after.asks(last_name(key))]
+    otherwise = {*rehearsal.reworded, *(key for key in behind if after.asks(last_name(key)) is not None)}
+    return tuple(key for key in open_waits(entries) if key in otherwise and key not in answered)
 
 
 def _behind(rehearsal: Rehearsal, after: Meanings) -> list[StepKey]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from checkpointflow.client.answering import Answering, too_late
+from checkpointflow.client.answering import Answering, too_late, unlike
 from checkpointflow.client.changes import Changes
 from checkpointflow.client.driving import Driver, Undriven
 from checkpointflow.client.place import FOLLOW_SECONDS, Place
@@ -27,7 +27,7 @@ from checkpointflow.errors import (
 from checkpointflow.kernel.ids import RunId
 from checkpointflow.kernel.journal import Observer
 from checkpointflow.kernel.revising import reopen
-from checkpointflow.kernel.store import Hold
+from checkpointflow.kernel.store import Hold, Message
 from checkpointflow.kernel.surroundings import Interrupt
 from checkpointflow.values import JsonObject, JsonValue
 from checkpointflow.views import RunView, status_of
@@ -154,12 +154,12 @@ class Client(Reader):
                 return Receipt(run=self.get(run), driven=False)
             self._answering.refuse_settled(head)
             return Receipt(run=self._drive(run) if follow else self.get(run), driven=follow)
-        if self._answering.was_here(run, event_id):
-            return Receipt(run=self.get(run), duplicate=True, driven=False)
+        if before := self._answering.before(run, event_id):
+            return self._duplicate(run, before, event, payload if has_payload else {})
         answered = self._answering.wait_to_answer(run, event, wait)
         delivery = self._answering.accept(answered, payload if has_payload else {}, event_id)
         if delivery.outcome == "duplicate":
-            return Receipt(run=self.get(run), duplicate=True, driven=False)
+            return self._duplicate(run, delivery.message, event, payload if has_payload else {})
         if delivery.outcome == "late":
             raise too_late(answered, self._drive(run) if follow else None)
         return Receipt(run=self._drive(run) if follow else self.get(run), driven=follow)
@@ -180,7 +180,7 @@ class Client(Reader):
         if not responses and self._store.head(run).is_settled:
             return self.get(run)
         answers = self._answering.matched(run, responses or {})
-        hold = self._place.acquire(run)
+        hold = self._driver.acquire(run)
         try:
             for wait, payload in answers:
                 self._answering.accept(wait, payload, None)
@@ -196,11 +196,12 @@ class Client(Reader):
 
         Raises:
             RunSettledError: the run has settled.
+            UsageError: no step of its workflow ever waits for this event.
             RunNotWaitingError, EventPayloadError: as `resume`, for an open wait.
         """
         run = RunId(run_id)
-        if self._answering.was_here(run, event_id):
-            return Receipt(run=self.get(run), duplicate=True, driven=False)
+        if before := self._answering.before(run, event_id):
+            return self._duplicate(run, before, event, payload)
         while True:
             head = self._store.head(run)
             if head.is_settled:
@@ -211,11 +212,15 @@ class Client(Reader):
                 delivery = self._answering.accept(answered, payload, event_id)
                 if delivery.outcome == "late":
                     raise too_late(answered, None)
-                return Receipt(run=self.get(run), duplicate=delivery.outcome == "duplicate", driven=False)
+                if delivery.outcome == "duplicate":
+                    return self._duplicate(run, delivery.message, event, payload)
+                return Receipt(run=self.get(run), driven=False)
+            self._answering.refuse_unknown(head, event)
             delivery = self._store.deliver(self._answering.message(run, "event", event, payload, event_id))
-            if delivery.outcome in ("kept", "duplicate"):
-                duplicate = delivery.outcome == "duplicate"
-                return Receipt(run=self.get(run), kept=not duplicate, duplicate=duplicate, driven=False)
+            if delivery.outcome == "duplicate":
+                return self._duplicate(run, delivery.message, event, payload)
+            if delivery.outcome == "kept":
+                return Receipt(run=self.get(run), kept=True, driven=False)
 
     def cancel(self, run_id: str, *, reason: str | None, timeout_seconds: float = 30.0) -> RunView:
         """Cancel a run and return when that is recorded; what was cancelled before stays so.
@@ -235,7 +240,7 @@ class Client(Reader):
         waited, warnings = 0.0, list[str]()
         while not self._store.head(run).is_settled:
             try:
-                hold = self._place.acquire(run)
+                hold = self._driver.acquire(run)
             except RunHeldError:
                 if waited >= timeout_seconds:
                     raise ConcurrencyError(
@@ -260,10 +265,14 @@ class Client(Reader):
         self.refuse_unless(run_id, failed=True)
         head = self._store.head(run)
         workflow = self._place.definition(head).workflow()
-        hold = self._place.acquire(run)
-        reopen(hold, self._driver.surroundings(), reason)
+        hold = self._driver.acquire(run)
+        try:
+            reopen(hold, self._driver.surroundings(), reason)
+        except BaseException:
+            self._driver.let_go(hold)
+            raise
         if not follow:
-            self._store.commit(hold, self._store.head(run).length, [], release=True)
+            self._driver.let_go(hold)
             return self.get(run)
         return self._view(run, warnings=self._driver.drive_held(workflow, hold))
 
@@ -352,7 +361,7 @@ class Client(Reader):
         """Settle a step in doubt, on the record: it is `done` (with this output), runs `again`, or counts as `fail`ed.
 
         Raises:
-            StepNotInDoubtError: nothing has to be decided about this step.
+            StepNotInDoubtError: nothing has to be decided about this step (any more); says who decided what.
             EventPayloadError: the output does not fit the step's schema.
         """
         run = RunId(run_id)
@@ -363,6 +372,8 @@ class Client(Reader):
         delivery = self._store.deliver(self._answering.message(run, "decide", wait.key, payload, None))
         if delivery.outcome == "settled":
             raise RunSettledError(f"run `{run}` has settled; there is nothing to decide", run_id=run)
+        if delivery.outcome != "accepted":
+            raise self._answering.decided_before(wait, delivery.message)
         return self._drive(run) if follow else self.get(run)
 
     def delete(self, run_id: str) -> RunView:
@@ -454,6 +465,10 @@ class Client(Reader):
             InputError: the input does not fit the workflow's schema.
         """
         return self._starter.plan(loaded, run_input)
+
+    def _duplicate(self, run: RunId, before: Message | None, event: str | None, payload: JsonValue) -> Receipt:
+        view = self._view(run, warnings=unlike(before, event, payload))
+        return Receipt(run=view, duplicate=True, driven=False)
 
     def _drive(self, run_id: RunId, hold: Hold | None = None, definition: Definition | None = None) -> RunView:
         return self._view(run_id, warnings=self._driver.drive(run_id, hold, definition))

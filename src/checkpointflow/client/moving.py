@@ -25,8 +25,7 @@ from checkpointflow.kernel import ids
 from checkpointflow.kernel.ids import RunId
 from checkpointflow.kernel.revising import move
 from checkpointflow.kernel.store import RunHead
-from checkpointflow.steps.outputs import new_file
-from checkpointflow.stores.sqlite import locks
+from checkpointflow.steps.outputs import new_file, sync_output
 from checkpointflow.values import JsonObject
 
 _LOOKS = 100
@@ -95,8 +94,7 @@ class Mover:
         return self._keep(bundle, run, copied_from=None, over_moved=over_moved, warnings=warnings)
 
     def _fence(self, run_id: RunId) -> None:
-        place = self.driver.place
-        hold = place.acquire(run_id)
+        hold = self.driver.acquire(run_id)
         try:
             move(hold, self.driver.surroundings())
         except BaseException:
@@ -196,8 +194,7 @@ class Mover:
                             rest = rest[file.write(rest) :]
                     os.fsync(file.fileno())
                 draft.replace(path)
-            for kind in {inside.parent.name for inside in outputs.values()}:
-                locks.sync_directory(folder / kind)
+            sync_output(*(folder / inside for inside in outputs.values()))
         except OSError as error:
             raise StoreUnavailable(
                 f"the file `{path}` of the bundle cannot be kept: {error.strerror or error}; "

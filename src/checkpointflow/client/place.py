@@ -22,17 +22,17 @@ FOLLOW_SECONDS = 0.1
 
 @dataclass(kw_only=True)
 class Place:
-    """Where one process works; `driven` are the runs that it drives at this moment."""
+    """Where one process works; `driven` are the runs that it drives at this moment,
+    `left` the holds that it may still have of others, since a store that fails takes none back."""
 
     settings: Settings
     store: Store
     clock: Clock
     driven: set[RunId] = field(default_factory=set)
+    left: dict[RunId, Hold] = field(default_factory=dict)
     pause: threading.Event = field(default_factory=threading.Event)
     known: dict[str, Definition] = field(default_factory=dict)
     """Definitions of this process, by their digests: code need not be found where a run's definition says."""
-    left: dict[RunId, Hold] = field(default_factory=dict)
-    """Holds that a drive could not give up when it broke off; this process goes on under them."""
     _holder: HolderId | None = None
 
     @property
@@ -57,18 +57,6 @@ class Place:
         """Return this process's holder id, and remember it."""
         self._holder = self.store.holder()
         return self._holder
-
-    def acquire(self, run_id: RunId) -> Hold:
-        """Take the hold of a run, anew or the one that a drive of this process was left with.
-
-        Raises:
-            RunHeldError: somebody who is alive has it.
-            RunNotFoundError: no such run.
-        """
-        left, holder = self.left.pop(run_id, None), self.store.holder_of(run_id)
-        if left is not None and holder is not None and holder.holder == left.holder:
-            return left
-        return self.store.acquire(run_id, self.own(), at=self.clock.now())
 
     def stand(self, run_id: RunId) -> tuple[RunHead, HolderInfo | None]:
         """Return a run's head and holder as they were at one moment; a drive that we had to abandon holds no more.

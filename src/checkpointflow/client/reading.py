@@ -17,7 +17,6 @@ from checkpointflow.errors import CheckpointflowError, RunNotFoundError, UsageEr
 from checkpointflow.kernel import entries as e
 from checkpointflow.kernel.ids import RunId, StepKey
 from checkpointflow.kernel.store import DriverInfo, OpenWait, RunHead, StoredStatus
-from checkpointflow.values import JsonObject
 from checkpointflow.views import (
     STATUSES,
     Inspection,
@@ -34,7 +33,7 @@ from checkpointflow.views import (
 )
 
 if TYPE_CHECKING:
-    from checkpointflow.frontends.definition import StepTraits
+    from checkpointflow.frontends.definition import Definition, StepTraits
 
 R = TypeVar("R", bound="Reader")
 _SHORTEST_FRAGMENT = 4
@@ -85,8 +84,11 @@ class Reader:
             return found[0]
         if not found:
             raise RunNotFoundError(f"no run has the id `{fragment[:80]}`; `cpf runs` lists them")
-        shown = ", ".join(f"`{run_id}`" for run_id in found[:5])
-        raise RunNotFoundError(f"several runs fit `{fragment}`: {shown}; give more of the id")
+        shown = ", ".join(f"`{run_id}`" for run_id in found[:5]) + (" …" if len(found) > 5 else "")
+        raise RunNotFoundError(
+            f"several runs fit `{fragment}`: {shown}; give more of the id, best of its end",
+            details={"run_ids": [*found]},
+        )
 
     def get(self, run_id: str) -> RunView:
         """Return a run as it stands; executes nothing.
@@ -109,9 +111,13 @@ class Reader:
         view = self._view(RunId(run_id))
         return inspection(view, self._store.entries(RunId(run_id)), _Files(self._place.runs_dir, RunId(run_id)))
 
-    def definition(self, run_id: str) -> JsonObject:
-        """Return the definition that a run was started with, as it is stored."""
-        return self._store.definition(self._store.head(RunId(run_id)).definition)
+    def definition(self, run_id: str) -> Definition:
+        """Return the definition that a run goes by.
+
+        Raises:
+            UnsupportedError: it cannot be opened here.
+        """
+        return self._place.definition(self._store.head(RunId(run_id)))
 
     def runs(
         self,
@@ -218,7 +224,8 @@ class Reader:
         value = last[0].value if last and isinstance(last[0], e.RunCompleted) else None
         put_off = [] if head.is_settled else self._store.backoffs(run_id)
         noted = [*warnings, *failure_warnings(last[0] if last else None)]
-        noted += [*message_warnings(self._store.messages(run_id)), *map(backoff_warning, put_off)]
+        noted += message_warnings(self._store.messages(run_id), settled=head.is_settled)
+        noted += map(backoff_warning, put_off)
         waits = [] if head.is_settled else self._store.waits(run_id)
         doubts = self._doubts(head, waits)
         return run_view(head, holder, waits=waits, value=value, warnings=noted, doubts=doubts, now=self._clock.now())

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from checkpointflow.client.changes import Changed, Changes, changed_of, changes_of
+from checkpointflow.client.changes import Changed, Changes, changed_of, changes_of, reopened_of
 from checkpointflow.client.driving import Driver
 from checkpointflow.client.starting import Starter
 from checkpointflow.errors import DefinitionChangedError, UsageError
@@ -15,13 +15,14 @@ from checkpointflow.kernel import entries as e
 from checkpointflow.kernel.ids import RunId, StepKey
 from checkpointflow.kernel.rehearsal import rehearse
 from checkpointflow.kernel.revising import Revised, Revision, append, forked, revised
-from checkpointflow.kernel.rewinding import first_positions, keys_named
+from checkpointflow.kernel.rewinding import first_positions, keys_named, rewinding
+from checkpointflow.kernel.scope import last_name, rerun_option
 from checkpointflow.kernel.state import RunState, fold
 from checkpointflow.kernel.store import Hold, RunHead
 from checkpointflow.values import JsonObject, JsonValue
 
 if TYPE_CHECKING:
-    from checkpointflow.frontends.definition import Definition
+    from checkpointflow.frontends.definition import Definition, Meanings
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,8 +60,7 @@ class Reviser:
             RunHeldError: another process drives it.
             The errors of `rehearsed`.
         """
-        place = self.driver.place
-        hold = place.acquire(run_id)
+        hold = self.driver.acquire(run_id)
         try:
             proposal = self._proposed(run_id, edited, steps, reason)
             append(hold, self.driver.surroundings(), proposal.revised.added, proposal.definition)
@@ -85,15 +85,20 @@ class Reviser:
         """
         place = self.driver.place
         head, entries = place.store.head(run_id), place.store.entries(run_id)
-        key = _named(fold(entries), step)
         before, after = self._definitions(head, edited, _started(entries).input)
+        key = _named(fold(entries), step, before.meanings())
         started = self._forked_start(run_id, entries, key, after, labels)
         kept = forked(entries, key, started)
+        meanings = before.meanings(), after.meanings()
         rehearsal = rehearse(after.workflow(), run_id, kept, place.clock)
-        _refuse_changed(changed_of(rehearsal, before.meanings(), after.meanings()))
-        new, hold = self.starter.create(new_id, kept, (after.digest, after.stored))
-        self._copy_outputs(run_id, new, kept)
-        return new, hold
+        if reopened := reopened_of(kept, rehearsal, *meanings):
+            kept = forked(entries, key, started, reopened)
+            rehearsal = rehearse(after.workflow(), run_id, kept, place.clock)
+        changed = changed_of(rehearsal, *meanings)
+        _refuse_changed(changed, [], hint=f"--at={changed[0].step_key}" if changed else "")
+        new = self.starter.free_id(new_id)
+        self._copy_outputs(run_id, new, kept)  # first, so that a run that is there has all of its output
+        return new, self.starter.create(new, kept, (after.digest, after.stored))
 
     def _proposed(
         self, run_id: RunId, edited: Definition | None, steps: Sequence[str], reason: str | None
@@ -109,13 +114,19 @@ class Reviser:
             source_path=after.path,
             workflow_name=after.name,
             workflow_version=after.version,
-            steps=tuple(_named(state, step) for step in steps),
+            steps=tuple(_named(state, step, before.meanings()) for step in steps),
             reason=reason,
         )
+        meanings = before.meanings(), after.meanings()
         found = revised(run_id, entries, revision)
         rehearsal = rehearse(after.workflow(), run_id, [*entries, *found.added], place.clock)
-        changes = changes_of(state, found, rehearsal, before.meanings(), after.meanings())
-        _refuse_changed(changes.changed)
+        answered = {wait.key for wait in place.store.waits(run_id) if wait.answered}
+        reopened = reopened_of([*entries, *found.added], rehearsal, *meanings, answered)
+        if reopened:
+            found = revised(run_id, entries, replace(revision, reopen=reopened))
+            rehearsal = rehearse(after.workflow(), run_id, [*entries, *found.added], place.clock)
+        changes = changes_of(state, found, rehearsal, *meanings, reopened)
+        _refuse_changed(changes.changed, _first_of(changes.changed, entries, state))
         return _Proposal(run_id=run_id, definition=(after.digest, after.stored), revised=found, changes=changes)
 
     def _definitions(
@@ -160,15 +171,19 @@ class Reviser:
         import shutil
 
         from checkpointflow.steps.base import output_paths
+        from checkpointflow.steps.outputs import make_folder, sync_output
 
-        runs_dir = self.driver.place.runs_dir
+        place, copied = self.driver.place, []
         for entry in kept:
             if isinstance(entry, e.StepCompleted | e.StepFailed):
-                paths = (output_paths(runs_dir, one, entry.key, entry.attempt) for one in (run_id, new))
+                paths = (output_paths(place.runs_dir, one, entry.key, entry.attempt) for one in (run_id, new))
                 for source, target in zip(*paths, strict=True):
                     if source.exists():
-                        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                        make_folder(target.parent)
                         shutil.copy2(source, target)
+                        copied.append(target)
+        if place.settings.durability == "power":
+            sync_output(*copied)
 
 
 def _started(entries: Sequence[e.AnyEntry]) -> e.RunStarted:
@@ -177,7 +192,7 @@ def _started(entries: Sequence[e.AnyEntry]) -> e.RunStarted:
     return first
 
 
-def _named(state: RunState, step: str) -> StepKey:
+def _named(state: RunState, step: str, known: Meanings) -> StepKey:
     """Return the one recorded key that a text means.
 
     Raises:
@@ -189,18 +204,34 @@ def _named(state: RunState, step: str) -> StepKey:
     if found:
         shown = ", ".join(f"`{key}`" for key in found[:10])
         raise UsageError(f"several steps fit `{step}`: {shown}; give the whole key")
+    if last_name(step) not in known:
+        from checkpointflow.schemas import did_you_mean
+
+        hint = did_you_mean(step, known.ids()) or None
+        raise UsageError(f"its workflow has no step `{step[:80]}`; `cpf inspect` shows those of the run", hint=hint)
     raise UsageError(f"the run has not come to a step `{step[:80]}`; `cpf inspect` shows its steps by their keys")
 
 
-def _refuse_changed(changed: Sequence[Changed]) -> None:
+def _first_of(changed: Sequence[Changed], entries: Sequence[e.AnyEntry], state: RunState) -> list[StepKey]:
+    """Return those of the changed steps that do not come after another of them, and so run again with it."""
+    first: list[StepKey] = []
+    for one in changed:
+        key = StepKey(one.step_key)
+        if key not in rewinding(entries, state, first).voided:
+            first.append(key)
+    return first
+
+
+def _refuse_changed(changed: Sequence[Changed], first: Sequence[StepKey], *, hint: str = "") -> None:
     if not changed:
         return
     shown = ", ".join(f"`{one.step_key}`" for one in changed)
     listed: list[JsonValue] = [{"step_key": one.step_key, "message": one.message, **one.details} for one in changed]
+    again: JsonObject = {"rerun": [*first]} if first else {}
     raise DefinitionChangedError(
         f"{shown} would mean something else than what was recorded, so the run cannot go on like this; "
         "undo that change, or have the first of them run again",
-        details={"changed": listed},
-        hint=f"--rerun {changed[0].step_key}",
+        details={"changed": listed, **again},
+        hint=hint or " ".join(map(rerun_option, first)),
         step_key=StepKey(changed[0].step_key),
     )

@@ -76,20 +76,32 @@ class Starter:
         missing = self._missing_secrets(loaded)
         return plan(loaded.document, checked, path=self.place.settings.environment.get("PATH"), missing_secrets=missing)
 
-    def create(
-        self, run_id: str | None, entries: Sequence[e.AnyEntry], definition: tuple[str, JsonObject]
-    ) -> tuple[RunId, Hold]:
-        """Begin a run with these entries, under an id that is chosen or new, and return its hold.
+    def free_id(self, run_id: str | None) -> RunId:
+        """Return the id that was chosen, or a new one.
+
+        Raises:
+            RunExistsError: it is taken.
+        """
+        if run_id is None:
+            return ids.new_run_id(self.place.clock.now())
+        chosen = _chosen_id(run_id)
+        try:
+            self.place.store.head(chosen)
+        except RunNotFoundError:
+            return chosen
+        raise RunExistsError(f"run `{chosen}` exists already; choose another id", run_id=chosen)
+
+    def create(self, run_id: RunId, entries: Sequence[e.AnyEntry], definition: tuple[str, JsonObject]) -> Hold:
+        """Begin a run with these entries, and return its hold.
 
         Raises:
             RunExistsError: the id is taken.
         """
-        chosen = ids.new_run_id(self.place.clock.now()) if run_id is None else _chosen_id(run_id)
-        hold = self.place.store.create(chosen, entries, holder=self.place.own(), definition=definition)
+        hold = self.place.store.create(run_id, entries, holder=self.place.own(), definition=definition)
         assert hold is not None
-        self.on_created(chosen)
+        self.on_created(run_id)
         self.observer(entries, 1)
-        return chosen, hold
+        return hold
 
     def check_revised(self, definition: Definition, run_input: JsonValue) -> None:
         """Refuse an edited definition for a run with this input.

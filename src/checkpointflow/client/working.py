@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
@@ -17,7 +19,7 @@ from checkpointflow.errors import (
 )
 from checkpointflow.kernel.effects import error_record
 from checkpointflow.kernel.ids import RunId
-from checkpointflow.kernel.store import Backoff, Hold
+from checkpointflow.kernel.store import Backoff
 from checkpointflow.kernel.surroundings import Interrupt
 from checkpointflow.values import JsonObject
 from checkpointflow.views import RunView
@@ -68,8 +70,8 @@ class Worker:
         self._troubled = troubled
         self._place = driver.place
         self._active: dict[RunId, tuple[threading.Thread, Interrupt]] = {}
-        self._left: dict[RunId, Hold] = {}
-        self._wake = threading.Event()
+        self._left: set[RunId] = set()
+        self._wake: queue.SimpleQueue[None] = queue.SimpleQueue()  # no Event: a signal handler would wait for its lock
         self._is_stopping = False
 
     def stop(self) -> None:
@@ -78,7 +80,7 @@ class Worker:
         self._is_stopping = True
         for _, interrupt in list(self._active.values()):
             interrupt.drain(seconds)
-        self._wake.set()
+        self._wake.put(None)
 
     def tick(self) -> list[Driven]:
         """Drive everything that is due now, one after the other, each run once.
@@ -114,10 +116,16 @@ class Worker:
             except PersistenceError as error:
                 self._troubled(error)
                 patience = min(patience * 2, 30.0)
-            self._wake.wait(patience)
-            self._wake.clear()
+            self._rest(patience)
         for thread, _ in list(self._active.values()):
             thread.join()
+
+    def _rest(self, seconds: float) -> None:
+        """Wait so long, or until there is something new to look at."""
+        with suppress(queue.Empty):
+            self._wake.get(timeout=seconds)
+            while True:
+                self._wake.get_nowait()
 
     def _enroll(self, kind: Literal["worker", "tick"]) -> None:
         self._place.store.enroll(kind, self._pool, at=self._place.clock.now())
@@ -150,12 +158,13 @@ class Worker:
             self._troubled(error)
         finally:
             del self._active[run_id]
-            self._wake.set()
+            self._wake.put(None)
 
     def _drive(self, run_id: RunId, interrupt: Interrupt) -> Iterator[Driven]:
         """Drive a run and tell what became of it; nothing if somebody else has it by now."""
         driver = replace(self._driver, interrupt=interrupt)
-        hold = self._left.pop(run_id, None) or driver.acquired(run_id)
+        hold = driver.acquired(run_id)
+        self._left.discard(run_id)
         if hold is None:
             return
         try:
@@ -164,7 +173,7 @@ class Worker:
             return
         except Exception as error:  # whatever it is, the other runs go on
             if not driver.let_go(hold):
-                self._left[run_id] = hold
+                self._left.add(run_id)
             yield self._put_off(run_id, error if isinstance(error, CheckpointflowError) else _defect(error))
         else:
             if self._backoff_of(run_id) is not None:

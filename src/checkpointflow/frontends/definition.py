@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from checkpointflow.kernel.run import Workflow
 from checkpointflow.values import JsonObject, JsonValue
+
+if TYPE_CHECKING:
+    from checkpointflow.pictures.picture import Picture
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,6 +32,9 @@ class Meanings(Protocol):
 
     def means(self, step_id: str) -> JsonValue:
         """Return what a step is asked to do, equal in two texts if and only if it is asked the same in both."""
+
+    def asks(self, step_id: str) -> JsonValue:
+        """Return how a wait for an event is worded: all that whoever answers is told, and the time they have."""
 
 
 class Definition(Protocol):
@@ -93,6 +99,19 @@ class Definition(Protocol):
     def meanings(self) -> Meanings:
         """Return what its steps mean."""
 
+    def events(self) -> Sequence[str] | None:
+        """Return the names of all events that a run of it can ever wait for; None if that is not known."""
+
+    def picture(self) -> Picture:
+        """Return it as a picture.
+
+        Raises:
+            UnsupportedError: only running it shows its way.
+        """
+
+    def sources(self) -> list[str]:
+        """Return the files that it is written in."""
+
 
 class Unwritten:
     """The meanings of steps that only code knows: there may be any, and the journal alone compares them."""
@@ -107,4 +126,8 @@ class Unwritten:
 
     def means(self, _step_id: str) -> JsonValue:
         """Return the same for every step."""
+        return None
+
+    def asks(self, _step_id: str) -> JsonValue:
+        """Return the same for every wait."""
         return None

@@ -22,6 +22,10 @@ def open_stored(stored: JsonObject, *, path: str | None) -> Definition:
         from checkpointflow.frontends.functions.loading import open_function
 
         return open_function(stored, path=path)
+    if kind == "graph":
+        from checkpointflow.frontends.graph.definition import open_definition as open_graph
+
+        return open_graph(stored, path=path)
     raise UnsupportedError(
         "the stored definition is of a form that this version does not know",
         hint="go on with the version that started the run",

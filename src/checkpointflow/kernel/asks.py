@@ -12,7 +12,7 @@ from checkpointflow.kernel import run as port
 from checkpointflow.kernel.fibers import Ask, Fiber, Members, Scheduler
 from checkpointflow.kernel.ids import StepKey
 from checkpointflow.kernel.run import Answer, Expired, LocalEffect, RunInfo, StepCall, StepResult, WaitRequest
-from checkpointflow.kernel.scope import Scope, member_key
+from checkpointflow.kernel.scope import Scope, member_key, rerun_option
 from checkpointflow.kernel.state import Record, StepRecord, TimerRecord, WaitRecord
 from checkpointflow.values import JsonObject, JsonValue, fingerprint
 
@@ -77,7 +77,7 @@ class StepAsk(Ask[StepResult]):
             details: JsonObject = {"key": self.key, "recorded": record.arguments, "asked": self.call.arguments}
             raise NondeterminismError(
                 f"step `{self.key}` was recorded with other arguments than the workflow now asks for; "
-                f"go on with the definition the run was started with, or void it with `--rerun {self.key}`",
+                f"go on with the definition the run was started with, or void it with `{rerun_option(self.key)}`",
                 details=details,
                 step_key=self.key,
             )
@@ -262,7 +262,7 @@ def differs(key: StepKey, record: Record, asked: str) -> NondeterminismError:
     recorded = _said(record)
     return NondeterminismError(
         f"`{key}` was recorded as {recorded}, and the workflow now asks for {asked}; "
-        f"go on with the definition the run was started with, or void it with `--rerun {key}`",
+        f"go on with the definition the run was started with, or void it with `{rerun_option(key)}`",
         details={"key": key, "recorded": recorded, "asked": asked},
         step_key=key,
     )

@@ -16,7 +16,7 @@ from checkpointflow.kernel.effects import Effect, error_record
 from checkpointflow.kernel.fibers import Ask, Fiber, Scheduler
 from checkpointflow.kernel.ids import RunId, StepKey, WaitId
 from checkpointflow.kernel.journal import Journal
-from checkpointflow.kernel.run import Answer, RunInfo, StepContext, StepResult, Workflow
+from checkpointflow.kernel.run import Answer, RunInfo, StepContext, StepResult, WaitRequest, Workflow
 from checkpointflow.kernel.state import (
     Outcome,
     Record,
@@ -334,15 +334,14 @@ class Pass:
             heapq.heappush(self.timers, (record.deadline_at, ask.key))
 
     def _open_wait(self, ask: WaitAsk) -> None:
-        now, seconds = self._now(), ask.request.timeout_seconds
-        seconds = None if seconds is None else min(seconds, MAX_DEADLINE_SECONDS)
+        now, patience = self._now(), time_for(ask.request)
         self._journal.record(
             e.WaitOpened(
                 at=now,
                 key=ask.key,
                 wait_id=self._next_wait_id(),
                 request=ask.request.as_json(),
-                deadline_at=None if seconds is None else now + timedelta(seconds=seconds),
+                deadline_at=None if patience is None else now + patience,
             )
         )
 
@@ -368,6 +367,12 @@ class Pass:
             elif isinstance(record, StepRecord) and record.position is None and not record.undone:
                 self._effects.pop(key, None)
                 self._interrupted(key, record, "stopped", in_doubt=False)
+
+
+def time_for(request: WaitRequest) -> timedelta | None:
+    """Return for how long a wait is open; None without end."""
+    seconds = request.timeout_seconds
+    return None if seconds is None else timedelta(seconds=min(seconds, MAX_DEADLINE_SECONDS))
 
 
 def _handed(outcome: Outcome) -> Outcome:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -11,7 +11,7 @@ from checkpointflow.kernel import entries as e
 from checkpointflow.kernel.ids import RunId, StepKey, WaitId
 from checkpointflow.kernel.journal import Journal
 from checkpointflow.kernel.rewinding import Rewinding, first_positions, key_of, rewinding
-from checkpointflow.kernel.scope import path_of
+from checkpointflow.kernel.scope import path_of, rerun_option
 from checkpointflow.kernel.state import RunState, StepRecord, fold
 from checkpointflow.kernel.store import Hold
 from checkpointflow.kernel.surroundings import Surroundings
@@ -20,7 +20,7 @@ from checkpointflow.values import JsonObject, JsonValue
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Revision:
-    """How a run is to go on: under this definition, and from before these steps."""
+    """How a run is to go on: under this definition, from before these steps, with these open waits opened anew."""
 
     at: datetime
     actor: str | None
@@ -30,6 +30,7 @@ class Revision:
     workflow_version: str | None
     steps: tuple[StepKey, ...] = ()
     reason: str | None = None
+    reopen: tuple[StepKey, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,7 +76,9 @@ def revised(run_id: RunId, entries: Sequence[e.AnyEntry], revision: Revision) ->
     plan = rewinding([*entries, *added], state, revision.steps)
     _refuse_unnamed(run_id, plan, revision.steps)
     wait_ids = {key: wait_id for wait_id, key in state.waiting.items()}
-    added += [e.WaitClosed(at=revision.at, key=k, wait_id=wait_ids[k], cause="superseded") for k in plan.waits]
+    anew = [key for key in revision.reopen if key in wait_ids and key not in plan.voided]
+    closed = [*plan.waits, *anew]
+    added += [e.WaitClosed(at=revision.at, key=k, wait_id=wait_ids[k], cause="superseded") for k in closed]
     added.append(
         e.DefinitionChanged(
             at=revision.at,
@@ -83,7 +86,7 @@ def revised(run_id: RunId, entries: Sequence[e.AnyEntry], revision: Revision) ->
             source_path=revision.source_path,
             workflow_name=revision.workflow_name,
             workflow_version=revision.workflow_version,
-            voided=list(plan.voided),
+            voided=[*plan.voided, *anew],
             actor=revision.actor,
             reason=revision.reason,
         )
@@ -91,15 +94,18 @@ def revised(run_id: RunId, entries: Sequence[e.AnyEntry], revision: Revision) ->
     return Revised(added=tuple(added), plan=plan)
 
 
-def forked(entries: Sequence[e.AnyEntry], step: StepKey, started: e.RunStarted) -> list[e.AnyEntry]:
+def forked(
+    entries: Sequence[e.AnyEntry], step: StepKey, started: e.RunStarted, reopen: Collection[StepKey] = ()
+) -> list[e.AnyEntry]:
     """Return a new run's beginning: all that a run recorded and would not give up by going back to a step.
 
-    Of steps that had not ended nothing is taken over, so that they run in the new run on its own account.
+    Of steps that had not ended nothing is taken over, so that they run in the new run on its own account, nor of the
+    waits of `reopen`, which the new run opens itself.
     """
     state = fold(entries)
     begun = first_positions(entries)
     unended = {key for key, one in state.records.items() if isinstance(one, StepRecord) and one.position is None}
-    left_out = unended.union(rewinding(entries, state, [step]).voided)
+    left_out = unended.union(reopen, rewinding(entries, state, [step]).voided)
     around = set(path_of(step)[:-1])
     kept: list[e.AnyEntry] = []
     for position, entry in enumerate(entries, 1):
@@ -189,7 +195,8 @@ def _refuse_unnamed(run_id: RunId, plan: Rewinding, named: tuple[StepKey, ...]) 
         shown = ", ".join(f"`{key}`" for key in unnamed)
         raise StepOnceError(
             f"{shown} would run again, and must not without a word (`effect: once`); if it may, name it too",
-            hint=" ".join(f"--rerun {key}" for key in unnamed),
+            details={"rerun": [*unnamed]},
+            hint=" ".join(map(rerun_option, unnamed)),
             run_id=run_id,
             step_key=unnamed[0],
         )

@@ -215,7 +215,8 @@ class RunState:
             self._start(entry)
             return
         record = self._recorded(entry.key, StepRecord)
-        record.ended_unseen = isinstance(entry, e.StepInterrupted) and (record.is_open or record.in_doubt)
+        is_unseen = record.is_open or record.in_doubt or record.was_stopped
+        record.ended_unseen = isinstance(entry, e.StepInterrupted) and is_unseen
         record.is_open = False
         match entry:
             case e.StepCompleted():

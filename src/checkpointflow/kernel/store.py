@@ -55,7 +55,8 @@ class OpenWait:
     """One thing that a run needs to go on, derived from its journal.
 
     `kind` is `external_event`, `timer` (a sleep or a retry that is due later) or `in_doubt`. `due_at`
-    is the deadline of an event or the instant of a timer. `request` is what the wait asks for.
+    is the deadline of an event or the instant of a timer. `request` is what the wait asks for. `answered` tells that
+    an answer, or a decision, is accepted.
     """
 
     run_id: RunId
@@ -95,9 +96,10 @@ class Delivery:
     """What became of a message.
 
     `accepted`: it answers its wait, or is a control message on its way. `kept`: an early event. `duplicate`:
-    this event id was here before, `message` is that row. `answered`: another message answered the wait,
-    `message` is that one. `late`: the deadline has passed. `closed`: the wait is not open. `open`: the event
-    came as an early one, but a wait for its name is open: answer that. `settled`: the run has settled.
+    this event id was here before, `message` is that row. `answered`: another message answered the wait, or decided
+    the step, `message` is that one. `late`: the deadline has passed. `closed`: the wait is not open, or the step not
+    in doubt. `open`: the event came as an early one, but a wait for its name is open: answer that. `settled`: the
+    run has settled.
     """
 
     outcome: Literal["accepted", "kept", "duplicate", "answered", "late", "closed", "open", "settled"]
@@ -226,6 +228,12 @@ class Store(Protocol):
             JournalConflictError: the hold was lost, or the journal has another length.
         """
 
+    def release(self, hold: Hold) -> None:
+        """Give a hold up, whatever waits to be taken up; one that was lost changes nothing.
+
+        A drive gives its hold up by a commit, which forgets no message. This is for whoever does not drive.
+        """
+
     def entries(self, run_id: RunId, *, after: int = 0) -> list[e.AnyEntry]:
         """Return the journal's entries behind a position; empty for an unknown run."""
 
@@ -259,6 +267,8 @@ class Store(Protocol):
 
     def deliver(self, message: Message) -> Delivery:
         """Keep an early event (no `wait_id`), or put a control message on its way.
+
+        A decision is accepted if the step that it names is in doubt and no other decision of it is on its way.
 
         Raises:
             RunNotFoundError: no such run.

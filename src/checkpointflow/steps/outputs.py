@@ -11,6 +11,9 @@ from types import TracebackType
 from checkpointflow.errors import StoreUnavailable
 from checkpointflow.steps.masking import MaskedStream
 
+_FOLDERS = 4
+"""Around a file of an attempt: `stdout` or `stderr`, the run's folder, that of all runs, and the state folder."""
+
 
 class OutputFile:
     """A file in which `mask` hides the secrets of what is written, however it is cut into pieces; None hides nothing.
@@ -81,16 +84,20 @@ def new_file(path: Path) -> FileIO:
     return FileIO(descriptor, "wb")
 
 
-def sync_output(path: Path) -> None:
-    """Have a file that is not empty reach the disk, and its name.
+def sync_output(*paths: Path) -> None:
+    """Have the files that are not empty reach the disk, and their names: those of the folders around them as well.
+
+    All folders each time: whoever made one may have died before its name reached the disk.
 
     Raises:
         OSError: the disk does not take it.
     """
-    if path.stat().st_size:
+    kept = [path for path in paths if path.stat().st_size]
+    for path in kept:
         _sync(path)
-        if sys.platform != "win32":
-            _sync(path.parent)
+    if sys.platform != "win32":
+        for folder in dict.fromkeys(folder for path in kept for folder in path.parents[:_FOLDERS]):
+            _sync(folder)
 
 
 def unwritable(path: Path, error: OSError) -> StoreUnavailable:

@@ -39,8 +39,7 @@ class Printed:
         Raises:
             OSError: the disk does not take it.
         """
-        for path in (self.stdout_path, self.stderr_path):
-            sync_output(path)
+        sync_output(self.stdout_path, self.stderr_path)
 
     def result(self, parse: str, *, has_schema: bool) -> StepResult:
         """Return the step's result, stdout read as `parse` says: `auto`, `json`, `lines` or `text`.

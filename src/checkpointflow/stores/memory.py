@@ -61,7 +61,7 @@ class _Data:
         self.definitions: dict[str, str] = {}
         self.alive: set[HolderId] = set()
         self.backoffs: dict[tuple[RunId, str], Backoff] = {}
-        self.drivers: dict[HolderId, DriverInfo] = {}
+        self.drivers: dict[tuple[str, str, HolderId], DriverInfo] = {}
         self.count = 0
 
     def next(self) -> int:
@@ -265,6 +265,8 @@ class MemoryStore:
                 return Delivery(outcome="duplicate", message=found)
             if run.head.is_settled:
                 return Delivery(outcome="settled")
+            if row.kind == "decide" and (refused := _undecidable(run, row)):
+                return refused
             open_names = {wait.event_name for _, wait in run.waits if not _marked(run, wait).answered}
             if row.kind == "event" and row.name in open_names:
                 return Delivery(outcome="open")
@@ -276,7 +278,10 @@ class MemoryStore:
 
     def pending(self, run_id: RunId) -> tuple[Message, ...]:
         """See Store."""
-        return tuple(message for message in self.messages(run_id) if message.state == "accepted")
+        with self._data.lock:
+            run = self._data.runs.get(run_id)
+            found = [] if run is None else [message for message in run.inbox if message.state == "accepted"]
+            return tuple(copy.deepcopy(found))
 
     def messages(self, run_id: RunId) -> list[Message]:
         """See Store."""
@@ -294,6 +299,13 @@ class MemoryStore:
                 raise refusals.run_held(run_id, info)
             run.holder, run.since, run.epoch = holder, at, run.epoch + 1
             return Hold(run_id=run_id, holder=holder, epoch=run.epoch)
+
+    def release(self, hold: Hold) -> None:
+        """See Store."""
+        with self._data.lock:
+            run = self._data.runs.get(hold.run_id)
+            if run is not None and (run.holder, run.epoch) == (hold.holder, hold.epoch):
+                run.holder = None
 
     def holder_of(self, run_id: RunId) -> HolderInfo | None:
         """See Store."""
@@ -335,14 +347,14 @@ class MemoryStore:
         """See Store."""
         with self._data.lock:
             found = [copy.deepcopy(one) for one in self._data.backoffs.values() if run_id in (None, one.run_id)]
-        return sorted(found, key=lambda one: (one.next_try_at, one.run_id))
+        return sorted(found, key=lambda one: (one.next_try_at, one.run_id, one.pool))
 
     def enroll(self, kind: Literal["worker", "tick"], pool: str, *, at: datetime) -> None:
         """See Store."""
         holder = self.holder()
         with self._data.lock:
-            kept = {name: one for name, one in self._data.drivers.items() if (one.kind, one.pool) != ("tick", pool)}
-            kept[holder] = DriverInfo(
+            kept = {name: one for name, one in self._data.drivers.items() if kind != "tick" or name[:2] != (kind, pool)}
+            kept[kind, pool, holder] = DriverInfo(
                 holder=holder, kind=kind, pool=pool, host=_HOST, pid=os.getpid(), at=at, alive=True
             )
             self._data.drivers = kept
@@ -411,13 +423,26 @@ def _own(message: Message, state: MessageState, wait_id: WaitId | None, run_id: 
     return replace(message, run_id=run_id, state=state, wait_id=wait_id, number=0, payload=payload, at=at)
 
 
+def _undecidable(run: _Run, row: Message) -> Delivery | None:
+    """Tell why a step cannot be decided: somebody has, or it is not in doubt; None if it can."""
+    last = [other for other in run.inbox if other.kind == "decide" and other.name == row.name][-1:]
+    is_in_doubt = any(wait.kind == "in_doubt" and wait.key == row.name for _, wait in run.waits)
+    if is_in_doubt and not (last and last[0].state == "accepted"):
+        return None
+    return Delivery(outcome="answered" if last else "closed", message=copy.deepcopy(last[0]) if last else None)
+
+
 def _first(run: _Run, is_it: Callable[[Message], bool]) -> Message | None:
     return copy.deepcopy(next(filter(is_it, run.inbox), None))
 
 
 def _marked(run: _Run, wait: OpenWait) -> OpenWait:
     answered = wait.wait_id is not None and any(message.wait_id == wait.wait_id for message in run.inbox)
-    return replace(wait, answered=answered)
+    return replace(wait, answered=answered or (wait.kind == "in_doubt" and _decision_underway(run, wait.key)))
+
+
+def _decision_underway(run: _Run, key: str) -> bool:
+    return any(one.kind == "decide" and one.name == key and one.state == "accepted" for one in run.inbox)
 
 
 def _ends(run_id: RunId, fragment: str) -> bool:

@@ -135,6 +135,12 @@ class DrivingPromises:
         self.kill(store)  # type: ignore[attr-defined]
         assert [one.pool for one in other.drivers()] == ["q"]
 
+    def test_a_process_may_drive_several_pools_and_leaves_the_ticks_of_others_told(self, store: Store) -> None:
+        store.enroll("tick", "p", at=s.at(1))
+        store.enroll("worker", "p", at=s.at(2))
+        store.enroll("worker", "q", at=s.at(3))
+        assert [(one.kind, one.pool) for one in store.drivers()] == [("tick", "p"), ("worker", "p"), ("worker", "q")]
+
     def test_of_ticks_the_last_of_each_pool_is_told(self, store: Store, other: Store) -> None:
         store.enroll("tick", "p", at=s.at(1))
         store.enroll("tick", "q", at=s.at(2))

@@ -111,16 +111,50 @@ class InboxPromises:
             assert store.messages(run_id) == []
 
     def test_control_messages_are_pending_until_taken(self, store: Store, other: Store) -> None:
-        hold = s.begin(store)
+        hold = s.begin(store, s.step_started(), s.in_doubt())
         cancel = other.deliver(s.message(kind="cancel", payload={"reason": "r"}))
         decide = other.deliver(s.message("e2", kind="decide", name="s"))
         assert (cancel.outcome, decide.outcome) == ("accepted", "accepted")
         assert store.pending(RUN) == (cancel.message, decide.message)
         assert cancel.message
         assert decide.message
-        assert store.commit(hold, 1, [s.completed()], taken=[cancel.message.number, decide.message.number]).written
+        assert store.commit(hold, 3, [s.completed()], taken=[cancel.message.number, decide.message.number]).written
         assert [message.state for message in other.messages(RUN)] == ["taken", "taken"]
         assert other.pending(RUN) == ()
+
+    def test_of_many_decisions_at_once_one_is_accepted(self, store: Store, other: Store) -> None:
+        s.begin(store, s.step_started(), s.in_doubt())
+        outcomes: list[Delivery] = []
+        gate = threading.Barrier(8)
+
+        def decide(number: int) -> None:
+            gate.wait()
+            outcomes.append((store, other)[number % 2].deliver(s.message(f"e{number}", kind="decide", name="s")))
+
+        threads = [threading.Thread(target=decide, args=(number,)) for number in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(delivery.outcome for delivery in outcomes) == ["accepted"] + ["answered"] * 7
+        assert {delivery.message for delivery in outcomes if delivery.message} == set(store.pending(RUN))
+
+    def test_a_step_is_decided_once_each_time_it_is_in_doubt(self, store: Store, other: Store) -> None:
+        hold = s.begin(store, s.step_started(), s.in_doubt())
+        assert store.deliver(s.message(kind="decide", name="other")) == became("closed")
+        first = store.deliver(s.message(kind="decide", name="s")).message
+        assert other.deliver(s.message(kind="decide", name="s")) == became("duplicate", first)
+        assert other.deliver(s.message("e2", kind="decide", name="s")) == became("answered", first)
+        assert first
+        assert [wait.answered for wait in other.waits(RUN)] == [True]
+        store.commit(hold, 3, [s.decided("again"), s.step_started()], taken=[first.number])
+        late = other.deliver(s.message("e3", kind="decide", name="s"))
+        assert late.outcome == "answered"
+        assert late.message
+        assert (late.message.event_id, late.message.state) == ("e1", "taken")
+        store.commit(hold, 5, [s.in_doubt()])
+        assert [wait.answered for wait in other.waits(RUN)] == [False]
+        assert other.deliver(s.message("e4", kind="decide", name="s")).outcome == "accepted"
 
     def test_opening_a_wait_takes_the_oldest_early_event_of_its_name(self, store: Store, other: Store) -> None:
         hold = s.begin(store)
@@ -175,6 +209,16 @@ class InboxPromises:
         answer = other.answer(s.message(wait="w1")).message
         commit = store.commit(hold, 2, [s.step_started()])
         assert (commit.written, commit.pending) == (True, (answer,))
+
+    def test_a_commit_takes_the_messages_that_it_names_and_no_others(self, store: Store) -> None:
+        hold = s.begin(store, s.wait_opened("a", "w1"), s.wait_opened("b", "w2"), s.wait_opened("c", "w3"))
+        for number in (1, 2, 3):
+            assert store.answer(s.message(f"e{number}", wait=f"w{number}")).outcome == "accepted"
+        second = store.pending(RUN)[1].number
+        commit = store.commit(hold, 4, [s.step_started()], taken=[second])
+        assert commit.written
+        assert [message.event_id for message in commit.pending] == ["e1", "e3"]
+        assert [message.state for message in store.messages(RUN)] == ["accepted", "taken", "accepted"]
 
     def test_no_wait_is_closed_over_an_accepted_answer(self, store: Store, other: Store) -> None:
         hold = s.begin(store, s.wait_opened())

@@ -46,6 +46,16 @@ def step_completed(key: str = "s", output: JsonValue = "out", seconds: float = 2
     return e.StepCompleted(at=at(seconds), key=StepKey(key), attempt=1, output=output, details={})
 
 
+def in_doubt(key: str = "s", seconds: float = 3) -> e.StepInterrupted:
+    """Return the end of a step's first attempt that nobody saw, so that somebody has to decide."""
+    return e.StepInterrupted(at=at(seconds), key=StepKey(key), attempt=1, cause="holder_died", in_doubt=True)
+
+
+def decided(decision: e.Decision, key: str = "s", seconds: float = 4) -> e.StepDecided:
+    """Return what somebody decided of a step in doubt."""
+    return e.StepDecided(at=at(seconds), key=StepKey(key), decision=decision, output=None, actor="ann", reason=None)
+
+
 def wait_opened(
     key: str = "gate",
     wait: str = "w1",

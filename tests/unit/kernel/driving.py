@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, TypeAlias
 
+from checkpointflow.errors import StoreUnavailable
 from checkpointflow.kernel import entries as e
 from checkpointflow.kernel.effects import Broken, Effect, Ending, Failed, Finished, Succeeded, Unseen
 from checkpointflow.kernel.engine import DriveOutcome, drive
@@ -194,6 +195,7 @@ class WatchedStore(CrashingStore):
         super().__init__(store)
         self._ambush = ambush
         self._aftermath = aftermath
+        self.is_lost = False
         self.batches: list[list[str]] = []
 
     def commit(self, hold: Hold, length: int, entries: Sequence[e.AnyEntry], **options: Any) -> Commit:
@@ -203,6 +205,11 @@ class WatchedStore(CrashingStore):
             self.batches.append([shown(entry) for entry in entries])
             self._aftermath(entries, bool(options.get("release")))
         return commit
+
+    def entries(self, run_id: RunId, *, after: int = 0) -> list[e.AnyEntry]:
+        if self.is_lost:
+            raise StoreUnavailable("the disk is gone; mount it again")
+        return super().entries(run_id, after=after)
 
 
 @dataclass
@@ -296,6 +303,12 @@ class World:
             return
         raise AssertionError("the process did not die")
 
+    def move(self) -> None:
+        """Let the run be taken elsewhere."""
+        hold = self.store.acquire(RUN, self.store.holder(), at=self.clock.now())
+        moved = e.RunMoved(at=self.clock.now(), actor=None)
+        assert self.store.commit(hold, self.store.head(RUN).length, [moved], release=True).written
+
     def reopen(self) -> None:
         """Reopen the failed run and leave it to the next drive."""
         hold = self.store.acquire(RUN, self.store.holder(), at=self.clock.now())
@@ -322,6 +335,10 @@ class World:
         self._watched.crashed = True
         raise Crash("the process dies in an effect")
 
+    def lose_the_store(self) -> None:
+        """Let nothing be read any more by the process that drives."""
+        self._watched.is_lost = True
+
     def let_go(self) -> None:
         """Let the effects that hold succeed."""
         self.executor.let_go()
@@ -344,6 +361,12 @@ class World:
     def decide(self, key: str, decision: str, output: JsonValue = None) -> Delivery:
         payload: JsonValue = {"decision": decision, "output": output, "reason": "seen"}
         return self.store.deliver(self._message("decide", key, payload, None))
+
+    def misdirected(self) -> None:
+        """A decision of a step that is in no doubt, as stores of earlier versions accepted it: nothing comes of it."""
+        payload: JsonValue = {"decision": "done", "output": None, "reason": None}
+        message = replace(self._message("decide", "nothing", payload, None), state="accepted")
+        self.store._insert(self.store._run(RUN), message)
 
     def _message(self, kind: MessageKind, name: str, payload: JsonValue, wait: OpenWait | None) -> Message:
         self.messages += 1

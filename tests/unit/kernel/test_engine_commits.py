@@ -124,7 +124,7 @@ def test_driving_a_run_that_waits_does_not_grow_its_journal():
     assert world.is_free()
 
 
-@pytest.mark.parametrize("ending", ["completed", "failed", "cancelled"])
+@pytest.mark.parametrize("ending", ["completed", "failed", "cancelled", "moved"])
 def test_driving_a_settled_run_does_nothing_and_gives_it_up(ending):
     world = World()
 
@@ -133,6 +133,8 @@ def test_driving_a_settled_run_does_nothing_and_gives_it_up(ending):
 
     if ending == "cancelled":
         world.cancel()
+    if ending == "moved":
+        world.move()
     world.drive(flow, {"s": [fails()]} if ending == "failed" else {})
     settled = world.entries()
     assert world.drive(flow).status == ending
@@ -162,6 +164,16 @@ def test_a_commit_that_was_written_but_not_confirmed_is_not_written_again(name):
     world.face.die()
     world.drive(three_steps)
     assert [x.key for x in world.entries() if isinstance(x, e.StepCompleted)] == ["a", "b", "c"]
+    assert world.result() == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("name", ["step_started a", "step_completed a", "step_completed b"])
+def test_a_run_whose_commit_was_written_but_not_confirmed_is_let_go_with_all_its_facts(name):
+    world = World()
+    with pytest.raises(StoreUnavailable):
+        world.drive(three_steps, aftermath=behind(name, unavailable))
+    assert world.is_free()
+    assert world.drive(three_steps).status == "completed"
     assert world.result() == ["a", "b", "c"]
 
 
@@ -203,6 +215,23 @@ def test_a_drive_that_is_abandoned_ends_its_effects():
     world = World()
     with pytest.raises(StoreUnavailable):
         world.drive(flow, {"fan[1]/s": [Holds()]}, ambush=before("step_completed", unavailable))
+    assert world.executor.stopped == ["fan[1]/s"]
+
+
+def test_a_drive_whose_store_can_not_even_be_read_any_more_ends_its_effects():
+    async def flow(run):
+        scope = run.scope("fan", "parallel")
+        fibers = [scope.spawn(lambda inner: output(inner, "s"), item=index) for index in range(2)]
+        for fiber in fibers:
+            await fiber
+
+    def lose_the_store():
+        world.lose_the_store()
+        unavailable()
+
+    world = World()
+    with pytest.raises(StoreUnavailable):
+        world.drive(flow, {"fan[1]/s": [Holds()]}, ambush=before("step_completed", lose_the_store))
     assert world.executor.stopped == ["fan[1]/s"]
 
 
@@ -395,7 +424,7 @@ def test_a_message_against_a_commit_keeps_the_facts_and_takes_the_decisions_agai
         await run.step("t", call(found))
 
     world = World()
-    world.drive(flow, ambush=before("step_completed s", lambda: world.decide("nothing", "done")))
+    world.drive(flow, ambush=before("step_completed s", world.misdirected))
     assert world.journal() == [
         "step_started s 1",
         "step_completed s",
@@ -415,7 +444,7 @@ def test_effects_go_on_while_decisions_are_dropped_and_taken_again():
         return [await fiber for fiber in fibers]
 
     world = World()
-    world.drive(flow, ambush=before("step_completed", lambda: world.decide("nothing", "done")))
+    world.drive(flow, ambush=before("step_completed", world.misdirected))
     assert world.executor.keys == ["fan[0]/s", "fan[1]/s"]
     assert world.executor.stopped == []
     assert world.result() == ["fan[0]/s", "fan[1]/s"]
@@ -428,7 +457,7 @@ def test_a_message_against_the_last_commit_lets_the_workflow_decide_again():
         passes.append(await output(run, "s"))
 
     world = World()
-    world.drive(flow, ambush=before("step_completed s", lambda: world.decide("nothing", "done")))
+    world.drive(flow, ambush=before("step_completed s", world.misdirected))
     assert passes == ["s", "s"]
     assert world.journal() == ["step_started s 1", "step_completed s", "run_completed"]
 
@@ -441,7 +470,7 @@ def test_a_step_whose_attempts_are_retried_keeps_its_failures_over_a_conflict():
     world.drive(
         flow,
         {"s": [fails(), ok("well")]},
-        ambush=before("step_failed s", lambda: world.decide("nothing", "done")),
+        ambush=before("step_failed s", world.misdirected),
     )
     assert world.result() == "well"
     assert world.journal() == [

@@ -5,6 +5,7 @@ import pytest
 from checkpointflow.kernel import entries as e
 from checkpointflow.kernel.surroundings import Interrupt
 from unit.kernel.driving import (
+    RUN,
     Holds,
     World,
     before,
@@ -286,7 +287,7 @@ def test_of_two_decisions_the_first_counts():
 
 def test_a_decision_about_a_step_that_is_not_in_doubt_changes_nothing():
     world, flow = in_doubt()
-    world.decide("other", "done")
+    world.misdirected()
     assert world.drive(flow).status == "waiting"
     assert not any(name.startswith("step_decided") for name in world.journal())
     assert world.store.pending("run-1") == ()
@@ -313,6 +314,20 @@ def test_a_decision_reaches_a_run_that_is_being_driven():
         meanwhile=[lambda: None, lambda: world.decide("fan[0]/s", "done", 1), lambda: None, world.let_go],
     )
     assert world.result() == [1, "fan[1]/t"]
+
+
+def test_a_decision_that_was_taken_up_is_not_lost_to_another_message_against_its_commit():
+    async def flow(run):
+        return await output(run, "s", once=True)
+
+    world = World()
+    assert world.drive(flow, {"s": [times_out()]}).status == "waiting"
+    world.decide("s", "done", 7)
+    other = before("step_decided", lambda: world.decide("nothing", "done"))
+    assert world.drive(flow, ambush=other).status == "completed"
+    assert other.done
+    assert world.result() == 7
+    assert [message.state for message in world.store.messages(RUN)] == ["taken", "taken"]
 
 
 def test_a_decision_against_a_commit_is_not_lost():

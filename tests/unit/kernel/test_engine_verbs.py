@@ -343,7 +343,7 @@ def test_a_workflow_that_changes_its_input_is_given_the_recorded_one_in_the_next
         await run.wait("gate", event())
 
     world = World(input=["theirs"])
-    world.drive(flow, ambush=before("value_recorded late", lambda: world.decide("nothing", "done")))
+    world.drive(flow, ambush=before("value_recorded late", world.misdirected))
     assert seen == [["theirs"], ["theirs"]]
 
 
@@ -667,7 +667,7 @@ def test_no_verb_does_anything_while_the_workflow_is_being_left(verb):
     opened = world.journal()
     assert opened == ["scope_opened fan", "wait_opened gate", "wait_opened fan[0]/other", "run_parked"]
     # a message that comes before the release makes the drive leave the workflow, and go on
-    world.drive(flow, ambush=before_release(lambda: world.decide("nothing", "done")))
+    world.drive(flow, ambush=before_release(world.misdirected))
     assert world.journal() == opened
     assert {wait.key for wait in world.waits()} == {"gate", "fan[0]/other"}
 
@@ -693,13 +693,13 @@ def leaving(act):
 
 def test_cancelling_in_finally_closes_no_wait_when_decisions_are_dropped():
     world, flow = World(), leaving(lambda _scope, member: member.cancel())
-    world.drive(flow, ambush=before("value_recorded n", lambda: world.decide("nothing", "done")))
+    world.drive(flow, ambush=before("value_recorded n", world.misdirected))
     assert {wait.key for wait in world.waits()} == {"gate", "fan[0]/other"}
 
 
 def test_closing_a_scope_in_finally_closes_nothing_when_decisions_are_dropped():
     world, flow = World(), leaving(lambda scope, _member: scope.close())
-    world.drive(flow, ambush=before("value_recorded n", lambda: world.decide("nothing", "done")))
+    world.drive(flow, ambush=before("value_recorded n", world.misdirected))
     assert "scope_closed fan completed" not in world.journal()
 
 
@@ -738,6 +738,48 @@ def test_a_member_that_is_cancelled_ends_its_effects_and_closes_its_waits():
         "step_started b 1",
     ]
     assert world.waits() == []
+
+
+def test_no_verb_does_anything_while_a_cancelled_member_is_being_left():
+    async def tidies(run):
+        try:
+            await run.wait("gate", event())
+        finally:
+            run.note("late", "set", lambda: 1)
+
+    async def flow(run):
+        scope = run.scope("fan", "parallel")
+        fiber = scope.spawn(tidies, item=0)
+        await run.step("a", call())
+        fiber.cancel()
+        scope.close()
+        return "done"
+
+    world = World()
+    assert world.drive(flow).status == "completed"
+    assert [line for line in world.journal() if "late" in line] == []
+    assert world.result() == "done"
+
+
+def test_an_effect_that_was_given_up_is_ended_while_the_run_goes_on():
+    async def works(run):
+        await run.step("s", call())
+
+    async def flow(run):
+        fiber = run.scope("fan", "parallel").spawn(works, item=0)
+        await run.step("a", call())
+        fiber.cancel()
+        await run.step("b", call())
+        await run.wait("gate", event())
+
+    world, seen = World(), []
+    order = lambda keys: seen.append((keys, list(world.executor.stopped))) or [key for key in keys if key in "ab"]  # noqa: E731
+    assert world.drive(flow, order=order).status == "waiting"
+    assert world.executor.stopped == ["fan[0]/s"]
+    assert [stopped for keys, stopped in seen if "b" in keys] == [["fan[0]/s"]] * len(
+        [1 for keys, _ in seen if "b" in keys]
+    )
+    assert world.journal()[-1] == "run_parked"
 
 
 def test_awaiting_a_cancelled_member_says_so():

@@ -73,6 +73,20 @@ def test_wait_ids_are_short_and_no_two_are_the_same():
     assert [wait.wait_id for wait in world.waits()] == ["w1", "w2"]
 
 
+def test_a_wait_that_was_answered_leaves_its_id_to_no_other():
+    async def flow(run):
+        answers = [await run.wait(name, event(name)) for name in ("one", "two", "three")]
+        return [answer.payload for answer in answers]
+
+    world = World()
+    for number, name in enumerate(("one", "two", "three"), 1):
+        assert world.drive(flow).status == "waiting"
+        assert [wait.wait_id for wait in world.waits()] == [f"w{number}"]
+        assert world.answer(number, to=name).outcome == "accepted"
+    world.drive(flow)
+    assert world.result() == [1, 2, 3]
+
+
 async def run_gate_after_step(run):
     await run.step("s", call())
     return await gate(run)
@@ -170,6 +184,30 @@ def test_an_answer_accepted_just_before_the_commit_that_would_close_its_wait_is_
     assert world.result() == "race[1]/s"  # the step had completed before
     assert [message.state for message in world.store.messages(RUN)] == ["taken"]
     assert world.waits() == []
+
+
+def test_an_answer_that_was_taken_up_is_not_lost_to_another_message_against_its_commit():
+    async def flow(run):
+        return (await run.wait("gate", event())).payload
+
+    world = World()
+    world.drive(flow)
+    world.answer(7)
+    other = before("event_received", lambda: world.decide("nothing", "done"))
+    assert world.drive(flow, ambush=other).status == "completed"
+    assert other.done
+    assert world.result() == 7
+    assert [message.state for message in world.store.messages(RUN)] == ["taken", "taken"]
+
+
+def test_a_deadline_that_no_calendar_holds_is_a_century_away():
+    async def flow(run):
+        await run.wait("gate", event(timeout_seconds=1e15))
+
+    world = World()
+    assert world.drive(flow).status == "waiting"
+    (wait,) = world.waits()
+    assert (wait.due_at - wait.opened_at).total_seconds() == 100 * 366 * 86400
 
 
 def test_an_answer_that_comes_after_its_wait_was_closed_is_refused():

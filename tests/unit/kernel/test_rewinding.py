@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from checkpointflow.errors import ConcurrencyError, NondeterminismError, RunSettledError, StepOnceError
+from checkpointflow.errors import ConcurrencyError, NondeterminismError, RunSettledError, StepFailedError, StepOnceError
 from checkpointflow.kernel import entries as e
 from checkpointflow.kernel.ids import StepKey
 from checkpointflow.kernel.rehearsal import rehearse
@@ -167,6 +167,30 @@ def test_members_that_were_ended_with_the_failure_of_another_go_on_when_that_is_
     assert fold(world.entries()).records[StepKey("race")].outcome == "completed"  # type: ignore[union-attr]
 
 
+def test_a_step_that_was_ended_by_a_failure_since_given_up_goes_on_though_the_run_had_not_failed() -> None:
+    async def catching(run: Run) -> object:
+        scope = run.scope("race", "parallel")
+        quick = scope.spawn(lambda inner: output(inner, "quick"), item="w")
+        slow = scope.spawn(lambda inner: output(inner, "slow"), item="l")
+        try:
+            await quick
+        except StepFailedError:
+            slow.cancel()
+            await run.wait("gate", event())
+        return [await quick, await slow]
+
+    world = World()
+    world.drive(catching, {'race["w"]/quick': [fails()], 'race["l"]/slow': [Holds()]})
+    assert [one.key for one in world.store.waits(RUN)] == ["gate"]
+    assert go_back(world, 'race["w"]/quick') == ['race["w"]/quick', "gate"]
+    assert world.drive(catching).status == "completed"
+    assert world.result() == ['race["w"]/quick', 'race["l"]/slow']
+    assert {one.context.key: one.context.attempt for one in world.executor.started} == {
+        'race["w"]/quick': 1,
+        'race["l"]/slow': 2,
+    }
+
+
 async def pays(run: Run) -> object:
     await output(run, "prepare")
     await output(run, "pay", once=True)
@@ -181,6 +205,15 @@ def test_a_step_that_runs_once_is_given_up_only_if_it_is_named() -> None:
         go_back(world, "prepare")
     assert caught.value.hint == "--rerun pay"
     assert go_back(world, "prepare", "pay") == ["prepare", "pay", "gate"]
+
+
+def test_a_step_that_runs_once_and_whose_driver_died_is_in_doubt_though_the_run_goes_on_under_another_text() -> None:
+    world = World()
+    world.die_in(pays, "pay")
+    assert go_back(world) == []
+    assert world.drive(pays).status == "waiting"
+    assert world.executor.keys == []
+    assert [(one.kind, one.key) for one in world.store.waits(RUN)] == [("in_doubt", "pay")]
 
 
 def test_a_command_that_a_dead_driver_left_is_ended_before_its_step_is_given_up() -> None:
@@ -202,12 +235,14 @@ def test_a_failed_run_goes_on_from_before_the_failed_step() -> None:
     assert world.executor.keys == ["b", "c"]
 
 
-@pytest.mark.parametrize("how", ["completed", "cancelled"])
+@pytest.mark.parametrize("how", ["completed", "cancelled", "moved"])
 def test_what_has_settled_for_good_is_not_revised(how: str) -> None:
     world = World()
     world.drive(three)
     if how == "completed":
         world.answer()
+    elif how == "moved":
+        world.move()
     else:
         world.cancel()
     world.drive(three)
@@ -318,6 +353,44 @@ def test_a_fork_keeps_what_went_on_beside_and_runs_on_its_own_account_what_had_n
     assert [one.context.attempt for one in other.executor.started] == [1, 1]
 
 
+def test_a_step_that_had_not_ended_beside_the_fork_runs_in_it_from_its_first_attempt() -> None:
+    async def flow(run: Run) -> object:
+        async def works(inner: Run) -> object:
+            return await output(inner, "s")
+
+        scope = run.scope("fan", "parallel")
+        fibers = [scope.spawn(works, item="w"), scope.spawn(works, item="v")]
+        return [await fiber for fiber in fibers]
+
+    world = World()
+    world.die_in(flow, 'fan["v"]/s')
+    other = fork_of(world, 'fan["w"]/s')
+    assert [e.name_of(one) for one in other.entries()] == ["run_started", "scope_opened"]
+    assert other.drive(flow).status == "completed"
+    assert [(one.context.key, one.context.attempt) for one in other.executor.started] == [
+        ('fan["w"]/s', 1),
+        ('fan["v"]/s', 1),
+    ]
+
+
+def test_a_fork_numbers_its_waits_anew_so_that_none_has_the_id_of_another() -> None:
+    async def flow(run: Run) -> object:
+        async def asks(inner: Run) -> object:
+            await inner.wait("ask", event(inner.key[5]))
+            return await output(inner, "then")
+
+        scope = run.scope("fan", "parallel")
+        fibers = [scope.spawn(asks, item="w"), scope.spawn(asks, item="v")]
+        return [await fiber for fiber in fibers]
+
+    world = World()
+    world.drive(flow)
+    other = fork_of(world, 'fan["w"]/ask')
+    assert [(one.key, one.wait_id) for one in other.store.waits(RUN)] == [('fan["v"]/ask', "w1")]
+    assert other.drive(flow).status == "waiting"
+    assert {one.key: one.wait_id for one in other.store.waits(RUN)} == {'fan["v"]/ask': "w1", 'fan["w"]/ask': "w2"}
+
+
 # -- draining --------------------------------------------------------------------------------------
 
 
@@ -344,6 +417,15 @@ def test_a_drain_ends_effects_that_take_longer_and_they_are_tried_again() -> Non
     assert (ended.cause, ended.in_doubt) == ("drained", False)
     world.drive(three)
     assert [one.context.attempt for one in world.executor.started[:1]] == [2]
+
+
+def test_a_second_request_ends_what_a_drain_still_waits_for() -> None:
+    world, interrupt = World(), Interrupt()
+    begun = world.clock.now()
+    urge = [lambda: interrupt.drain(1000), lambda: None, lambda: interrupt.drain(0)]
+    outcome = world.drive(three, {"a": [Holds()]}, interrupt=interrupt, meanwhile=urge)
+    assert (outcome.status, world.executor.stopped) == ("interrupted", ["a"])
+    assert world.clock.now() - begun < timedelta(seconds=5)
 
 
 def test_a_step_that_runs_once_and_is_ended_by_a_drain_is_in_doubt() -> None:

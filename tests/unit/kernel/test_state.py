@@ -188,6 +188,7 @@ def test_the_status_is_what_the_last_entry_says():
         seen.append(fold(entries).status)
     assert seen == ["waiting", "paused", "open", "failed", "open", "completed"]
     assert fold([samples.started(), e.RunCancelled(at=AT, actor=None, reason=None)]).status == "cancelled"
+    assert fold([samples.started(), e.RunMoved(at=AT, actor=None)]).status == "moved"
 
 
 def test_reopening_voids_what_it_names_and_counts_that():
@@ -207,6 +208,13 @@ def test_a_step_that_was_stopped_is_so_after_reopening_until_it_goes_on():
     assert not fold([*stopped, reopened(), started(2)]).records[S].was_stopped
     asked = fold([*stopped, reopened(), interrupted("stopped", in_doubt=True)]).records[S]
     assert (asked.was_stopped, asked.in_doubt, asked.undone) == (False, True, False)
+
+
+def test_a_step_that_is_stopped_again_before_it_went_on_is_still_unknown():
+    stopped = [samples.started(), started(), interrupted("stopped"), samples.failed()]
+    again = [*stopped, reopened(), interrupted("stopped"), samples.failed()]
+    assert fold(again).stopped_keys() == ["s"]
+    assert fold([*again, reopened()]).records[S].was_stopped
 
 
 def test_of_a_step_stopped_between_two_attempts_everything_is_known():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from checkpointflow.cli import arguments
 from checkpointflow.cli.actions import action, for_run, of_file
-from checkpointflow.cli.documents import load_document
+from checkpointflow.cli.documents import load
 from checkpointflow.cli.envelope import Envelope
 from checkpointflow.errors import FileMissingError, UsageError
 from checkpointflow.pictures import FORMATS, SUFFIXES, rendered
@@ -16,8 +16,7 @@ from checkpointflow.values import JsonObject
 
 if TYPE_CHECKING:
     from checkpointflow.cli.door import Door
-    from checkpointflow.frontends.document.loader import Loaded
-    from checkpointflow.frontends.document.model import Document
+    from checkpointflow.frontends.definition import Definition
     from checkpointflow.pictures.picture import Picture
 
 NAME = "graph"
@@ -46,20 +45,23 @@ def run(args: Namespace, door: Door) -> Envelope:
         DocumentError: the document cannot be used.
         RunNotFoundError: there is no such run.
     """
+    if args.format is None and args.into is not None and Path(args.into).suffix.lower() not in ("", *SUFFIXES):
+        endings = ", ".join(f"`{ending}`" for ending in SUFFIXES)
+        raise UsageError(f"the end of `{args.into}` tells no format", hint=f"end it with {endings}, or say `--format`")
     if args.file is None and args.run_id is None:
         raise UsageError("`cpf graph` needs a document or a run", hint="name one with `-f` or `--run-id`")
-    loaded = None if args.file is None else load_document(door, args.file)
+    loaded = None if args.file is None else load(door, args.file)
     if args.run_id is not None:
-        picture, document, fields = _of_run(door, door.find(args.run_id), loaded)
+        picture, shown, fields = _of_run(door, door.find(args.run_id), loaded)
     else:
         assert loaded is not None
-        picture, document = _picture(loaded.document), loaded.document
-        fields = {"next_actions": [action("See what it would do", ["cpf", "plan", *of_file(args.file)])]}
+        picture, shown = loaded.picture(), loaded
+        fields = {"next_actions": [action("Check it", ["cpf", "validate", *of_file(args.file)])]}
     text = rendered(picture, args.format or _format_of(args.into))
     if args.into is None:
         return Envelope(text=text)
-    _write(Path(door.settings.cwd) / args.into, args.into, text, document)
-    fields |= {"workflow_id": document.id, "output_file": args.into}
+    _write(Path(door.settings.cwd) / args.into, args.into, text, shown)
+    fields |= {"workflow_id": shown.id, "output_file": args.into}
     fields |= {"file": args.file, "problems": [*loaded.problems]} if loaded is not None else {}
     return Envelope(fields=fields, said=(f"wrote {args.into}",))
 
@@ -68,35 +70,27 @@ def _format_of(into: str | None) -> str:
     return SUFFIXES.get(Path(into or "").suffix.lower(), FORMATS[0])
 
 
-def _picture(document: Document) -> Picture:
-    from checkpointflow.frontends.document.picture import picture_of
-
-    return picture_of(document)
-
-
-def _of_run(door: Door, run_id: str, loaded: Loaded | None) -> tuple[Picture, Document, JsonObject]:
-    """Return the picture with the run's state, the document that it shows, and what an envelope tells of the run."""
+def _of_run(door: Door, run_id: str, loaded: Definition | None) -> tuple[Picture, Definition, JsonObject]:
+    """Return the picture with the run's state, the workflow that it shows, and what an envelope tells of the run."""
     from checkpointflow.client.states import with_states
-    from checkpointflow.frontends.document.definition import definition_hash, open_definition
 
     found, definition = door.client().inspect(run_id), door.client().definition(run_id)
     fields: JsonObject = {"run_id": run_id, "status": found.run.status, "next_actions": for_run(found.run)}
-    document, remark = open_definition(definition), ""
+    shown, remark = definition, ""
     if loaded is not None:
-        if loaded.document.id != document.id:
-            message = f"run `{run_id}` is one of workflow `{document.id}`, not of `{loaded.document.id}`"
+        if loaded.id != definition.id:
+            message = f"run `{run_id}` is one of workflow `{definition.id}`, not of `{loaded.id}`"
             raise UsageError(message, hint="leave `-f` out to see the document that the run was started with")
-        document = loaded.document
-        if loaded.digest != definition_hash(definition):
+        shown = loaded
+        if loaded.digest != definition.digest:
             remark = "it was started with another text of this document"
             fields["warnings"] = [f"run `{run_id}`: {remark}, which is shown without `-f`"]
-    return with_states(_picture(document), found, remark=remark), document, fields
+    return with_states(shown.picture(), found, remark=remark), shown, fields
 
 
-def _write(path: Path, name: str, text: str, document: Document) -> None:
-    sources = [Path(one.path) for one in (document, *document.library.values()) if one.path is not None]
+def _write(path: Path, name: str, text: str, shown: Definition) -> None:
     try:
-        if path.resolve() in [source.resolve() for source in sources]:
+        if path.resolve() in [Path(source).resolve() for source in shown.sources()]:
             raise UsageError(f"`{name}` is a document that the picture shows; write it somewhere else")
         path.write_text(text, encoding="utf-8", newline="\n")
     except (OSError, ValueError) as error:

@@ -9,7 +9,7 @@ from checkpointflow.cli import arguments, given
 from checkpointflow.cli.actions import action
 from checkpointflow.cli.documents import load_document
 from checkpointflow.cli.envelope import Envelope
-from checkpointflow.values import JsonObject
+from checkpointflow.values import JsonObject, JsonValue
 
 if TYPE_CHECKING:
     from checkpointflow.cli.door import Door
@@ -39,5 +39,33 @@ def run(args: Namespace, door: Door) -> Envelope:
     more = {"workflow_name": loaded.document.name, "workflow_version": loaded.document.version}
     fields |= {name: value for name, value in more.items() if value is not None}
     fields["problems"] = [*loaded.problems]
-    fields["next_actions"] = [action("Run it", ["cpf", "run", *door.words[1:]])]
+    missing = {**_missing(plan, "missing_secrets"), **_missing(plan, "missing_programs")}
+    if missing:
+        fields["warnings"] = [*missing.values()]
+    fields["next_actions"] = _next(door, list(missing))
     return Envelope(fields=fields)
+
+
+def _missing(plan: JsonObject, name: str) -> dict[str, str]:
+    """Return what a run would lack here, by what has to be set or installed, and what to say of each."""
+    missing = plan[name]
+    found: dict[str, str] = {}
+    for one in missing if isinstance(missing, list) else []:
+        if isinstance(one, dict):
+            found[str(one.get("env") or one.get("file"))] = (
+                f"the secret `{one['secret']}` is missing here, so no run starts: {one['reason']}"
+            )
+        else:
+            found[str(one)] = f"the program `{one}` is not found on the PATH here"
+    return found
+
+
+def _next(door: Door, missing: list[str]) -> list[JsonValue]:
+    run = ["cpf", "run", *door.words[1:]]
+    if not missing:
+        return [action("Run it", run)]
+    shown = ", ".join(f"`{one}`" for one in missing)
+    return [
+        action(f"Provide {shown}, then see that nothing is missing", door.again()),
+        action("Run it once nothing is missing", run),
+    ]

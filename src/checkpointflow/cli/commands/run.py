@@ -22,6 +22,8 @@ SUMMARY = "start a run of a document and drive it until it waits or settles"
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the words."""
     arguments.add_file(parser)
+    meaning = "the handlers of a graph: a module, or the file of one"
+    parser.add_argument("--handlers", type=arguments.word, metavar="MODULE", help=meaning)
     arguments.add_input(parser, "the run's input")
     arguments.add_set(parser)
     meaning = "an id of your own: the same with the same input attaches to that run"
@@ -41,7 +43,7 @@ def run(args: Namespace, door: Door) -> Envelope:
         DocumentError, InputError: nothing was started.
         RunExistsError: the id belongs to a run with another input or definition.
     """
-    loaded = load(door, args.file, strict=args.strict)
+    loaded = load(door, args.file, strict=args.strict, handlers=args.handlers)
     run_input = given.input_of(args.input, args.set, door.settings.cwd)
     if args.detach:
         return _detached(args, door, loaded, run_input)

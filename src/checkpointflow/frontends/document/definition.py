@@ -9,13 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from checkpointflow.errors import UnsupportedError
 from checkpointflow.frontends.definition import Meanings, StepTraits
 from checkpointflow.frontends.document.model import Document
 from checkpointflow.kernel.run import Workflow
 from checkpointflow.values import JsonObject, JsonValue, fingerprint, fingerprint_text
+
+if TYPE_CHECKING:
+    from checkpointflow.pictures.picture import Picture
 
 KIND = "document"
 VERSION = 1
@@ -96,6 +99,23 @@ class Loaded:
         from checkpointflow.frontends.document.meanings import DocumentMeanings
 
         return DocumentMeanings(self.document)
+
+    def events(self) -> list[str]:
+        """Return the names of the events that it and its sub-workflows wait for."""
+        documents = {id(one): one for one in (self.document, *self.document.library.values())}
+        steps = (step for one in documents.values() for step in one.all_steps() if step.kind == "await_event")
+        return list(dict.fromkeys(str(step.fields["event_name"]) for step in steps))
+
+    def picture(self) -> Picture:
+        """Return the document as a picture, sub-workflows in it."""
+        from checkpointflow.frontends.document.picture import picture_of
+
+        return picture_of(self.document)
+
+    def sources(self) -> list[str]:
+        """Return its file and those of its sub-workflows."""
+        documents = (self.document, *self.document.library.values())
+        return [one.path for one in documents if one.path is not None]
 
 
 def entry(text: str, path: str | None, tree: JsonObject, refs: Mapping[str, str]) -> JsonObject:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 
 from checkpointflow.frontends.document.answers import Answers, Ways
 from checkpointflow.frontends.document.findings import DUPLICATE, Findings
@@ -145,6 +145,38 @@ class _List:
                 hint = "nothing jumps to it, and the steps before it lead elsewhere"
                 self._findings.warning(step.path, f"the step `{step.id}` is never reached", hint)
         self._check_ends(order, reached)
+        self._check_rounds(order, reached)
+
+    def _check_rounds(self, order: list[Step], reached: set[int]) -> None:
+        """Warn of steps that lead to each other for ever: no condition, answer, deadline or failure leads out."""
+        known = {id(step) for step in order}
+        leads = {
+            id(one): {target if target in known else None for target in self._leads(one, following)}
+            for one, following in zip_longest(order, order[1:])
+        }
+        left = _leading_to({None}, leads)
+        trapped = {id(step): leads[id(step)] for step in order if id(step) in reached and id(step) not in left}
+        begun = _kept_going(trapped)
+        ring = [step for step in order if id(step) in begun]
+        if ring:
+            shown = ", ".join(f"`{step.id}`" for step in ring[:_SHOWN])
+            message = (
+                f"nothing but a failure leads out of {shown}: the run goes round until it has visited a step too often"
+            )
+            back = next((path for step in ring[-1:] for path, _ in step.jumps()), ())
+            hint = "have a `switch`, an `if` or a transition lead on, or to `end`"
+            self._findings.warning((*ring[-1].path, *back), message, hint)
+
+    def _leads(self, step: Step, following: Step | None) -> set[int | None]:
+        """Return where a step may lead, None for the end of the list or of the run."""
+        targets = [target for _, target in step.jumps()]
+        found: set[int | None] = {id(self._by_id[target]) for target in targets if target in self._by_id}
+        can_end = step.kind == "end" or any(one.kind == "end" for inner in step.lists.values() for one in inner)
+        if can_end or not found.issuperset(id(self._by_id.get(target)) for target in targets):
+            found.add(None)
+        if self._goes_on(step):
+            found.add(None if following is None else id(following))
+        return found
 
     def _reached(self, order: list[Step]) -> set[int]:
         following = {id(before): step for before, step in pairwise(order)}
@@ -190,6 +222,40 @@ class _List:
         if before.when is not None or before.kind in ("end", "switch"):
             hint = f"`{end.id}` follows where `{before.id}` is skipped; else put an `end` of its own between them"
         self._findings.warning(end.path, message, hint)
+
+
+def _leading_to(targets: set[int | None], leads: Mapping[int, set[int | None]]) -> set[int | None]:
+    """Return these targets and all that may lead to one of them."""
+    before: dict[int | None, list[int]] = {}
+    for step, nexts in leads.items():
+        for one in nexts:
+            before.setdefault(one, []).append(step)
+    found: set[int | None] = set()
+    waiting = list(targets)
+    while waiting:
+        one = waiting.pop()
+        if one not in found:
+            found.add(one)
+            waiting.extend(before.get(one, ()))
+    return found
+
+
+def _kept_going(trapped: Mapping[int, set[int | None]]) -> set[int | None]:
+    """Return those of these steps that go round: what only leads in is left out."""
+    counts: dict[int | None, int] = dict.fromkeys(trapped, 0)
+    for nexts in trapped.values():
+        for one in nexts:
+            counts[one] += 1
+    kept: set[int | None] = set(trapped)
+    waiting = [step for step, count in counts.items() if not count]
+    while waiting:
+        step = waiting.pop()
+        kept.discard(step)
+        for one in trapped[step] if step is not None else ():
+            counts[one] -= 1
+            if not counts[one]:
+                waiting.append(one)
+    return kept
 
 
 def _check_transitions(step: Step, ways: Ways | None, findings: Findings) -> None:

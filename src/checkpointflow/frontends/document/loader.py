@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -78,6 +79,7 @@ class _Loading:
         self._keys: dict[Path, str] = {}
         self._problems: list[JsonObject] = []
         self._entries: dict[str, JsonObject] = {}
+        self._findings: dict[str, Findings] = {}
         self._waiting: deque[tuple[str, str, Path | None]] = deque()
         self._count = 0
 
@@ -92,15 +94,34 @@ class _Loading:
 
     def finish(self) -> Loaded:
         """Look through everything queued and all that it names."""
-        from checkpointflow.frontends.document.findings import in_order, refusal
+        from checkpointflow.frontends.document.findings import in_order
 
         while self._waiting:
             self._examine(*self._waiting.popleft())
-        problems = in_order(self._problems)
-        if any(problem["severity"] == "error" for problem in problems):
-            raise refusal(problems)
+        self._refuse_errors()
         definition = bundle(_ROOT, self._entries)
-        return Loaded(document=open_definition(definition), problems=problems, stored=definition)
+        document = open_definition(definition)
+        if document.library:
+            self._check_links(document)
+        return Loaded(document=document, problems=in_order(self._problems), stored=definition)
+
+    def _refuse_errors(self) -> None:
+        from checkpointflow.frontends.document.findings import in_order, refusal
+
+        if any(problem["severity"] == "error" for problem in self._problems):
+            raise refusal(in_order(self._problems))
+
+    def _check_links(self, document: Document) -> None:
+        """Look at what the documents mean together, now that each is well by itself."""
+        from checkpointflow.frontends.document.findings import TooManyProblems
+        from checkpointflow.frontends.document.linked import check_links
+
+        before = {key: len(one.problems) for key, one in self._findings.items()}
+        with suppress(TooManyProblems):  # and so there are errors
+            check_links(document.library, self._findings)
+        for key, one in self._findings.items():
+            self._problems.extend(one.problems[before[key] :])
+        self._refuse_errors()
 
     def _examine(self, key: str, text: str, file: Path | None) -> None:
         from checkpointflow.frontends.document.findings import Findings, TooManyProblems
@@ -110,7 +131,7 @@ class _Loading:
         source = self._parsed(text, name)
         if source is None:
             return
-        findings = Findings(source, name)
+        findings = self._findings[key] = Findings(source, name)
         try:
             refs = self._resolved(examine(source, name, findings), file, findings)
             self._entries[key] = entry(text, name, source.tree, refs)

@@ -13,6 +13,7 @@ _NO_MEANING = frozenset(
         "risk_level",
     }
 )  # fmt: skip
+_ASKING = ("event_name", "audience", "prompt", "summary", "risk_level", "input_schema", "timeout_seconds")
 _OF_COMMANDS = ("shell", "env", "cwd")
 _EFFECTS = ("cli", "api", "python")
 
@@ -22,10 +23,13 @@ class DocumentMeanings:
 
     def __init__(self, document: Document) -> None:
         self._by_id: dict[str, list[JsonValue]] = {}
+        self._asks: dict[str, list[JsonValue]] = {}
         every = {id(one): one for one in (document, *document.library.values())}
         for one in every.values():
             for step in one.all_steps():
                 self._by_id.setdefault(step.id, []).append(_meaning(one, step))
+                if step.kind == "await_event":
+                    self._asks.setdefault(step.id, []).append([step.fields.get(name) for name in _ASKING])
 
     def ids(self) -> list[str]:
         """Return the ids of all steps."""
@@ -38,6 +42,10 @@ class DocumentMeanings:
     def means(self, step_id: str) -> JsonValue:
         """Return what all steps with an id are asked to do, word for word; None if there is none."""
         return self._by_id.get(step_id)
+
+    def asks(self, step_id: str) -> JsonValue:
+        """Return how all waits with an id are worded; None if there is none."""
+        return self._asks.get(step_id)
 
 
 def _meaning(document: Document, step: Step) -> JsonValue:

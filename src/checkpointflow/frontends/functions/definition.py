@@ -6,15 +6,18 @@ import inspect
 from collections.abc import Callable, Coroutine, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from checkpointflow.errors import CheckpointflowError, WorkflowCodeError
+from checkpointflow.errors import CheckpointflowError, UnsupportedError, WorkflowCodeError
 from checkpointflow.frontends.definition import Meanings, StepTraits, Unwritten
 from checkpointflow.frontends.functions.asking import entered
 from checkpointflow.frontends.functions.context import WorkflowContext
 from checkpointflow.frontends.functions.conversion import ANY, from_json, hints_of, schemas_of, to_json
 from checkpointflow.kernel.run import Run, Workflow
 from checkpointflow.values import JsonObject, JsonValue, fingerprint
+
+if TYPE_CHECKING:
+    from checkpointflow.pictures.picture import Picture
 
 KIND = "function"
 VERSION = 1
@@ -118,9 +121,29 @@ class FunctionDefinition:
         """Return nothing: only the code knows its steps."""
         return None
 
+    def events(self) -> None:
+        """Return nothing: only the code knows what it waits for."""
+        return
+
     def meanings(self) -> Meanings:
         """Return that only the code knows what its steps mean."""
         return Unwritten()
+
+    def picture(self) -> Picture:
+        """Refuse to draw it.
+
+        Raises:
+            UnsupportedError: only running it shows its way.
+        """
+        raise UnsupportedError(
+            f"`{self.id}` is a function, and which way it takes is known only when it runs; "
+            "pictures are drawn of documents and graphs",
+            hint="`cpf inspect` shows what a run of it has done",
+        )
+
+    def sources(self) -> list[str]:
+        """Return the file in which the function stands."""
+        return [] if self.path is None else [self.path]
 
     def arguments(self, run_input: JsonValue) -> dict[str, Any]:
         """Return the arguments that an input stands for, as annotated.

@@ -45,7 +45,7 @@ def back_off(transaction: Transaction, backoff: Backoff) -> None:
 def backoffs(transaction: Transaction, run_id: RunId | None) -> list[Backoff]:
     """Return what was put off, of one run or of all."""
     where, values = ("", []) if run_id is None else ("WHERE run_id = ?", [run_id])
-    sql = f"SELECT run_id, pool, tries, next_try_at, error FROM backoffs {where} ORDER BY next_try_at, run_id"
+    sql = f"SELECT run_id, pool, tries, next_try_at, error FROM backoffs {where} ORDER BY next_try_at, run_id, pool"
     return [
         Backoff(
             run_id=RunId(cast(str, name)),

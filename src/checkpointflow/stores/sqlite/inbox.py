@@ -42,6 +42,8 @@ def deliver(transaction: Transaction, message: Message) -> Delivery:
         return Delivery(outcome="duplicate", message=found)
     if status in SETTLED:
         return Delivery(outcome="settled")
+    if message.kind == "decide" and (refused := _undecidable(transaction, message)):
+        return refused
     if message.kind != "event":
         return Delivery(outcome="accepted", message=_insert(transaction, message))
     if _is_awaited(transaction, message):
@@ -95,6 +97,17 @@ def _status(transaction: Transaction, run_id: RunId) -> Value:
 def _message(transaction: Transaction, run_id: RunId, column: str, value: str | None) -> Message | None:
     row = transaction.row(f"{_SELECT} AND {column} = ?", run_id, value)
     return None if row is None else rows.message_from(row)
+
+
+def _undecidable(transaction: Transaction, message: Message) -> Delivery | None:
+    """Tell why a step cannot be decided: somebody has, or it is not in doubt; None if it can."""
+    key = (message.run_id, message.name)
+    last = transaction.row(f"{_SELECT} AND kind = 'decide' AND name = ? ORDER BY number DESC LIMIT 1", *key)
+    found = None if last is None else rows.message_from(last)
+    doubt = transaction.row("SELECT 1 FROM waits WHERE run_id = ? AND key = ? AND kind = 'in_doubt'", *key)
+    if doubt is not None and (found is None or found.state != "accepted"):
+        return None
+    return Delivery(outcome="closed" if found is None else "answered", message=found)
 
 
 def _is_awaited(transaction: Transaction, message: Message) -> bool:

@@ -17,7 +17,11 @@ from checkpointflow.values import JsonObject, dump, load
 HEAD = ", ".join(f"runs.{field.name}" for field in fields(RunHead))
 HEAD_MARKS = ", ".join("?" for _ in fields(RunHead))
 WAIT = "run_id, key, kind, wait_id, event_name, audience, opened_at, due_at, request"
-ANSWERED = "EXISTS (SELECT 1 FROM inbox WHERE inbox.run_id = waits.run_id AND inbox.wait_id = waits.wait_id)"
+ANSWERED = (
+    "(EXISTS (SELECT 1 FROM inbox WHERE inbox.run_id = waits.run_id AND inbox.wait_id = waits.wait_id)"
+    " OR waits.kind = 'in_doubt' AND EXISTS (SELECT 1 FROM inbox WHERE inbox.run_id = waits.run_id"
+    " AND state = 'accepted' AND inbox.kind = 'decide' AND name = waits.key))"
+)
 MESSAGE = "run_id, event_id, kind, name, payload, actor, at, wait_id, state, number"
 
 

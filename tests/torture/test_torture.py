@@ -1,0 +1,16 @@
+"""A few seconds of the torture; `just torture MINUTES` goes on for longer."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from torture.torment import torment
+
+pytestmark = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="orphans are found in /proc")
+
+
+def test_some_seconds_of_torture_break_no_promise(tmp_path):
+    figures = torment(tmp_path, dict(os.environ), seed="smoke", workers=2, seconds=4)
+    assert figures.violations == []
+    assert min(figures.counts[what] for what in ("runs", "processes", "attempts begun", "sights")) > 0
