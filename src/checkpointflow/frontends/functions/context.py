@@ -94,7 +94,8 @@ class WorkflowContext:
         _refuse_workflow(function)
         arguments: JsonValue = [to_json(one, f"{name}({index})") for index, one in enumerate(args)]
         if named:
-            arguments = [arguments, {one: to_json(value, f"{name}({one})") for one, value in named.items()}]
+            by_name: JsonObject = {one: to_json(value, f"{name}({one})") for one, value in named.items()}
+            arguments = {"arguments": arguments, "named": by_name}
         call, policy, gives = partial(function, *args, **named), options_of(function).policy, returns_of(function)
         if is_async(function):
             return self._asked(name, lambda context: awaiting(context, call), arguments, policy, gives, self._loop())
@@ -167,14 +168,32 @@ class WorkflowContext:
         """
         return Together(lambda: beside.all_of(items, limit, key), items)
 
+    @overload
     def map(
         self,
-        function: Callable[[Any], Coroutine[Any, Any, T]] | Callable[[Any], T],
+        function: Callable[[Any], Coroutine[Any, Any, T]],
+        items: Iterable[Any],
+        *,
+        limit: int | None = ...,
+        key: str | Callable[[Any], int | str] | None = ...,
+    ) -> Together[list[T]]: ...
+    @overload
+    def map(
+        self,
+        function: Callable[[Any], T],
+        items: Iterable[Any],
+        *,
+        limit: int | None = ...,
+        key: str | Callable[[Any], int | str] | None = ...,
+    ) -> Together[list[T]]: ...
+    def map(
+        self,
+        function: Callable[[Any], Any],
         items: Iterable[Any],
         *,
         limit: int | None = None,
         key: str | Callable[[Any], int | str] | None = None,
-    ) -> Together[list[T]]:
+    ) -> Together[list[Any]]:
         """Perform a function for each item, at most `limit` at a time, and return the results in the order of items.
 
         Results are journaled under `NAME[0]/NAME`, or under what `key` returns for the item: then items may come, go
@@ -187,8 +206,8 @@ class WorkflowContext:
         name = key if isinstance(key, str) else name_of(function)
         keys = [key(item) for item in listed] if callable(key) else list(range(len(listed)))
 
-        def asked(item: Any) -> Asked[T]:
-            return cast("Asked[T]", self.task(function, item))
+        def asked(item: Any) -> Asked[Any]:
+            return self.task(function, item)
 
         return Together(lambda: beside.each_of(asked, listed, keys, limit, name))
 
