@@ -17,6 +17,7 @@ def performed(name: str) -> None:
 
 
 def may_hold(name: str) -> None:
+    print(f"performing {name}")  # noqa: T201 - which must not come between a program and its answer
     performed(name)
     if os.environ.get("VICTIM") == name:
         (HERE / "begun").write_text(name)  # a FIFO: this returns once the test has read it
