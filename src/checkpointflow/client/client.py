@@ -182,7 +182,7 @@ class Client(Reader):
         if not responses and self._store.head(run).is_settled:
             return self.get(run)
         answers = self._answering.matched(run, responses or {})
-        hold = self._store.acquire(run, self._place.own(), at=self._clock.now())
+        hold = self._driver.acquire(run)
         try:
             for wait, payload in answers:
                 self._answering.accept(wait, payload, None)
@@ -242,7 +242,7 @@ class Client(Reader):
         waited, warnings = 0.0, list[str]()
         while not self._store.head(run).is_settled:
             try:
-                hold = self._store.acquire(run, self._place.own(), at=self._clock.now())
+                hold = self._driver.acquire(run)
             except RunHeldError:
                 if waited >= timeout_seconds:
                     raise ConcurrencyError(
@@ -267,10 +267,14 @@ class Client(Reader):
         self.refuse_unless(run_id, failed=True)
         head = self._store.head(run)
         workflow = self._place.definition(head).workflow()
-        hold = self._store.acquire(run, self._place.own(), at=self._clock.now())
-        reopen(hold, self._driver.surroundings(), reason)
+        hold = self._driver.acquire(run)
+        try:
+            reopen(hold, self._driver.surroundings(), reason)
+        except BaseException:
+            self._driver.let_go(hold)
+            raise
         if not follow:
-            self._store.commit(hold, self._store.head(run).length, [], release=True)
+            self._driver.let_go(hold)
             return self.get(run)
         return self._view(run, warnings=self._driver.drive_held(workflow, hold))
 

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from checkpointflow.client.place import FOLLOW_SECONDS, Place
-from checkpointflow.errors import JournalConflictError, PersistenceError, RunHeldError, RunSettledError
+from checkpointflow.errors import PersistenceError, RunHeldError, RunSettledError
 from checkpointflow.kernel.engine import drive
 from checkpointflow.kernel.ids import RunId
 from checkpointflow.kernel.journal import Observer
@@ -56,37 +56,51 @@ class Driver:
         self.place.driven.add(hold.run_id)
         try:
             return drive(workflow, hold, self.surroundings()).warnings
+        except BaseException:
+            self.place.left[hold.run_id] = hold
+            raise
         finally:
             self.place.driven.discard(hold.run_id)
 
     def acquired(self, run_id: RunId) -> Hold | None:
         """Return the hold of a run, None if another process drives it."""
         try:
-            return self.place.store.acquire(run_id, self.place.own(), at=self.place.clock.now())
+            return self.acquire(run_id)
         except RunHeldError:
             return None
+
+    def acquire(self, run_id: RunId) -> Hold:
+        """Return the hold of a run; one that this process has left behind is given up first.
+
+        Raises:
+            RunHeldError: another process, or another drive of this one, has it.
+        """
+        place = self.place
+        left = place.left.get(run_id)
+        if left is not None:
+            place.store.release(left)
+            place.left.pop(run_id, None)
+        return place.store.acquire(run_id, place.own(), at=place.clock.now())
 
     def _opened(self, head: RunHead, hold: Hold) -> Workflow:
         """Return the run's workflow; the hold is given up if it cannot be opened here."""
         try:
             return self.place.definition(head).workflow()
         except BaseException:
-            self.place.store.commit(hold, head.length, [], release=True)
+            self.let_go(hold)
             raise
 
     def let_go(self, hold: Hold) -> bool:
         """Give a hold up that may still be ours; False if it cannot be given up now.
 
-        It is kept if a message came in, so that whoever drives next takes that up: this process, or another once it
-        has ended.
+        What came in meanwhile is taken up by whoever drives the run next.
         """
-        store = self.place.store
         try:
-            return store.commit(hold, store.head(hold.run_id).length, [], release=True).written
-        except JournalConflictError:
-            return True  # it was given up, or somebody has taken the run since
+            self.place.store.release(hold)
         except PersistenceError:
+            self.place.left[hold.run_id] = hold
             return False
+        return True
 
     def surroundings(self) -> Surroundings:
         """Return what a drive needs beside its run."""

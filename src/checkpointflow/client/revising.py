@@ -60,8 +60,7 @@ class Reviser:
             RunHeldError: another process drives it.
             The errors of `rehearsed`.
         """
-        place = self.driver.place
-        hold = place.store.acquire(run_id, place.own(), at=place.clock.now())
+        hold = self.driver.acquire(run_id)
         try:
             proposal = self._proposed(run_id, edited, steps, reason)
             append(hold, self.driver.surroundings(), proposal.revised.added, proposal.definition)
