@@ -317,9 +317,10 @@ def test_as_many_runs_are_driven_at_a_time_as_were_asked_for(
         pipe.write("on\n" * 3)
         pipe.flush()
         drives = [drive_of(worker) for _ in range(3)]
-    until(lambda: all(told(cpf, name) for name in names))
-    go.write_text("on\n")
-    drives.append(drive_of(worker))
+        until(lambda: all(told(cpf, name) for name in names))
+        pipe.write("on\n")  # by the same writer: at the end of a pipe's last one its readers hear that there is no more
+        pipe.flush()
+        drives.append(drive_of(worker))
     assert sorted(one["run_id"] for one in drives) == names
     assert {one["status"] for one in drives} == {"completed"}
 
