@@ -47,7 +47,7 @@ def test_a_run_loads_no_asyncio(cpf: Program) -> None:
 
 def test_version_loads_next_to_nothing(cpf: Program) -> None:
     ours = {name for name in loaded(cpf, "--version") if name.startswith("checkpointflow")}
-    assert ours == {"checkpointflow", "checkpointflow.cli", "checkpointflow.cli.streams"}
+    assert ours == {"checkpointflow", "checkpointflow.cli", "checkpointflow.cli.streams", "checkpointflow.version"}
 
 
 def test_a_usage_error_opens_no_store(cpf: Program) -> None:

@@ -6,10 +6,10 @@ import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from checkpointflow.errors import CheckpointflowError, PersistenceError
+from checkpointflow.records import dataclass
 from checkpointflow.values import JsonObject
 
 if TYPE_CHECKING:

@@ -6,12 +6,12 @@ import queue
 import threading
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias, cast
 
 from checkpointflow.errors import CheckpointflowError, EngineLimitError, StepTimeoutError, is_of_the_run
 from checkpointflow.kernel.ids import RunId, StepKey
 from checkpointflow.kernel.run import LocalEffect, Loop, StepCall, StepContext, StepResult
+from checkpointflow.records import dataclass
 from checkpointflow.values import JsonObject, JsonValue, checked
 
 StopCause: TypeAlias = Literal["timeout", "stopped"]

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, cast
 
@@ -15,6 +14,7 @@ from checkpointflow.errors import UnsupportedError
 from checkpointflow.frontends.definition import Meanings, StepTraits
 from checkpointflow.frontends.document.model import Document
 from checkpointflow.kernel.run import Workflow
+from checkpointflow.records import dataclass, field
 from checkpointflow.values import JsonObject, JsonValue, fingerprint, fingerprint_text
 
 if TYPE_CHECKING:
