@@ -68,7 +68,8 @@ def copied(value: JsonValue) -> JsonValue:
 def checked(value: object, what: str = "value") -> JsonValue:
     """Return a deep copy of a value made of JSON only, so that later changes by its owner do not show.
 
-    Tuples become lists; anything else that JSON cannot hold is refused, naming where it stands.
+    Tuples become lists, and what derives from text or numbers becomes those; anything else that JSON cannot hold is
+    refused, naming where it stands.
 
     Raises:
         TypeError: something inside is not JSON.
@@ -78,8 +79,10 @@ def checked(value: object, what: str = "value") -> JsonValue:
 
 
 def _checked(value: object, where: str, depth: int) -> JsonValue:
-    if value is None or isinstance(value, bool | str):
+    if value is None or isinstance(value, bool):
         return value
+    if isinstance(value, str):
+        return str.__str__(value)
     if isinstance(value, int):
         return int(value)
     if isinstance(value, float):
@@ -98,7 +101,7 @@ def _checked(value: object, where: str, depth: int) -> JsonValue:
 def _key(key: object, where: str) -> str:
     if not isinstance(key, str):
         raise TypeError(f"`{where}` has the key {key!r}; keys of JSON objects are text")
-    return key
+    return str.__str__(key)
 
 
 def _refuse_constant(name: str) -> float:

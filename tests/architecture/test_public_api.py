@@ -66,9 +66,13 @@ PUBLIC = {
         "CasesReport",
         "Crash",
         "CrashingStore",
+        "FakeClock",
+        "Played",
         "StoreContract",
+        "replay",
         "run_case",
         "run_cases",
+        "run_to_completion",
     ],
 }
 _LOOK = """
@@ -97,3 +101,37 @@ def test_nothing_else_looks_public_and_importing_is_cheap(module: str) -> None:
     names, heavy = json.loads(done.stdout)
     assert set(names) <= {*PUBLIC[module], "TYPE_CHECKING"}
     assert [name for name in heavy if name != "json"] == []
+
+
+_USED = """
+import sys
+import checkpointflow
+{use}
+heavy = {{"yaml", "jsonschema_rs", "apsw", "msgspec", "asyncio", "urllib3", "pydantic", "sqlite3"}}
+own = sorted(name for name in sys.modules if name.startswith("checkpointflow."))
+print(sorted(heavy & set(sys.modules)), *own, sep="\\n")
+"""
+_FLOW = """
+async def flow(ctx, name: str = "you") -> str:
+    return name
+"""
+
+
+@pytest.mark.parametrize(
+    ("use", "heavy"),
+    [
+        ("", []),
+        ("checkpointflow.__version__, checkpointflow.Retry", []),
+        ("from checkpointflow import Checkpoint, task, workflow, WorkflowContext, current_step", []),
+        (f"from checkpointflow import workflow{_FLOW}workflow(flow)", []),
+        ("from checkpointflow import Document, Client, Store, Outcome", []),
+    ],
+    ids=["nothing", "a policy", "the decorators", "a workflow", "the doors"],
+)
+def test_only_what_is_used_is_loaded(use: str, heavy: list[str]) -> None:
+    done = subprocess.run([sys.executable, "-c", _USED.format(use=use)], capture_output=True, text=True, check=True)
+    found, *own = done.stdout.splitlines()
+    assert found == str(heavy)
+    if use == "":
+        assert own == ["checkpointflow.version"]
+    assert not [name for name in own if name.startswith(("checkpointflow.cli.", "checkpointflow.stores.sqlite"))]

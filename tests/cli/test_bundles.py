@@ -37,6 +37,7 @@ workflow:
       body:
         - {id: ask, kind: await_event, audience: user, event_name: go, input_schema: {type: object}}
     - {id: after, kind: cli, command: "echo $CPF_IDEMPOTENCY_KEY >> keys"}
+    - {id: more, kind: await_event, if: inputs == 1, audience: user, event_name: later, input_schema: {type: object}}
     - {id: last, kind: end, result: "${steps.asks.outputs}"}
 """
 

@@ -100,7 +100,6 @@ ODD_WORDS = [
     ("decide", *NOBODY, "step", "done", "--output", "{"),
     *[("gc", "--older-than", bad) for bad in ("", "x", "-1d", "1", "1w", "1.5d", "99999d", "٣d", "d", LONG + "d")],
     *[("gc", "--status", bad) for bad in ("", "waiting", "interrupted", "all")],
-    ("schema", "graph"),
     ("init", ""),
     ("init", "no/such/folder/x.yaml"),
     ("init", "."),

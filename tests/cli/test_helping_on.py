@@ -66,9 +66,19 @@ def test_a_step_in_doubt_that_must_take_effect_once_is_told_as_that_and_done_sho
     assert cpf.here("waits").envelope["waits"][0]["decide"] == wait["decide"]
     refused = cpf.here("decide", "--run-id", "pay-1", "pay", "done").envelope
     assert "`--output`" in refused["error"]["message"]
-    assert refused["next_actions"][0]["argv"] == wait["decide"]["done"]["argv"]
+    assert refused["next_actions"][1]["argv"] == wait["decide"]["done"]["argv"]
     assert cpf.here(*wait["decide"]["done"]["argv"][1:]).exit_code == 10
     assert cpf.here(*wait["decide"]["done"]["argv"][1:-1], '{"receipt": 7}').exit_code == 0
+
+
+def test_of_a_step_in_doubt_the_first_thing_to_do_is_to_look(cpf: Program) -> None:
+    cpf.write("pay.yaml", PAY.replace("id: pay", "id: -pay"))
+    envelope = cpf.here("run", "-f", "pay.yaml", "--run-id", "pay-1").envelope
+    first, *ways = argvs(envelope)
+    assert first == ["cpf", "inspect", "--run-id", "pay-1", "--exit-zero"]
+    assert [way[1] for way in ways] == ["decide", "decide", "decide", "inspect"]
+    assert ways[0][-3:] == ["--", "-pay", "done"]
+    assert cpf.here(*ways[2][1:]).exit_code == 30
 
 
 def test_of_contradicting_decisions_one_is_accepted_and_the_others_are_told_who_decided_what(cpf: Program) -> None:
@@ -310,3 +320,45 @@ def test_journals_from_before_members_were_told_are_still_read() -> None:
     entry = e.ScopeClosed(at=FakeClock().now(), key=StepKey("f"), outcome="completed", error=None)
     body = json.dumps({"key": "f", "outcome": "completed", "error": None})
     assert e.decode("scope_closed", e.encode(entry).at, body, lambda _digest: "") == entry
+
+
+def test_a_file_for_an_answer_that_is_not_there_leads_back_to_the_wait(cpf: Program) -> None:
+    cpf.write("gate.yaml", GATE)
+    cpf.here("run", "-f", "gate.yaml", "--run-id", "gate-1")
+    for command in ("resume", "send"):
+        refused = cpf.here(command, "--run-id", "gate-1", "--event", "go", "--input", "@response.json").envelope
+        assert (refused["exit_code"], refused["wait"]["wait_id"]) == (10, "w1")
+        assert refused["next_actions"][0]["argv"] == refused["wait"]["resume"]["argv"]
+
+
+def test_a_word_that_stands_alone_is_told_its_option(cpf: Program) -> None:
+    for command, meant in (("run", "-f a.yaml"), ("status", "--run-id a.yaml")):
+        assert cpf.here(command, "a.yaml").envelope["error"]["hint"] == f"did you mean `{meant}`?"
+
+
+def test_an_empty_input_and_a_key_that_stands_twice_are_refused_as_that(cpf: Program) -> None:
+    cpf.write("needy.yaml", NEEDY)
+    told = {" ": "`--input` is empty", '{"a": {"b": 1, "b": 2}}': "`--input` has the key `b` twice in one object"}
+    for text, says in told.items():
+        refused = cpf.here("run", "-f", "needy.yaml", "--input", text)
+        assert refused.exit_code == 10
+        assert refused.envelope["error"]["message"].startswith(says)
+
+
+def test_a_picture_for_a_file_whose_end_tells_no_format_is_refused(cpf: Program) -> None:
+    cpf.write("gate.yaml", GATE)
+    refused = cpf.here("graph", "-f", "gate.yaml", "-o", "p.xyz")
+    assert (refused.exit_code, "p.xyz" in refused.envelope["error"]["message"]) == (10, True)
+    assert cpf.here("graph", "-f", "gate.yaml", "-o", "p.xyz", "--format", "svg").exit_code == 0
+
+
+def test_logs_say_when_what_was_captured_is_gone(cpf: Program) -> None:
+    cpf.write("gate.yaml", GATE)
+    cpf.here("run", "-f", "gate.yaml", "--run-id", "gate-1")
+    assert cpf.here("logs", "--run-id", "gate-1").stderr == ""
+    for path in (cpf.home / "runs" / "gate-1").rglob("*"):
+        if path.is_file():
+            path.unlink()
+    gone = cpf.here("logs", "--run-id", "gate-1")
+    assert (gone.stdout, gone.exit_code) == ("", 0)
+    assert "the output of `first` is gone" in gone.stderr

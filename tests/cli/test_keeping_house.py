@@ -73,6 +73,22 @@ def test_permissions_that_let_others_in_are_a_warning_with_the_command_that_mend
     assert found(cpf)["base folder"]["status"] == "ok"
 
 
+def test_a_base_folder_that_cannot_be_made_is_an_error(cpf: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    cpf.write("file", "no folder")
+    monkeypatch.setenv("CPF_HOME", str(cpf.cwd / "file" / "home"))
+    answer = cpf.here("doctor")
+    (check,) = [one for one in answer.envelope["checks"] if one["name"] == "base folder"]
+    assert (answer.exit_code == 0, check["status"]) == (False, "error")
+    assert "cannot be made" in check["message"]
+    assert str(cpf.cwd / "file") in check["message"]
+
+
+def test_folders_of_runs_without_a_store_are_a_warning(cpf: Program) -> None:
+    (cpf.home / "runs" / "left-1").mkdir(parents=True)
+    check = found(cpf)["files"]
+    assert (check["status"], str(cpf.home / "runs" / "left-1") in check["message"]) == ("warning", True)
+
+
 def test_a_missing_shell_is_a_warning(cpf: Program, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(cpf.cwd))
     check = found(cpf)["shells"]

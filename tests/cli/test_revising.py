@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -99,7 +100,9 @@ def test_a_recorded_step_that_means_something_else_is_refused_by_name_before_any
     error = answer.envelope["error"]
     assert error["code"] == "ERR_DEFINITION_CHANGED"
     assert [one["step_key"] for one in error["details"]["changed"]] == ["one", "two"]
-    assert error["hint"] == "--rerun one"
+    again = answer.envelope["next_actions"][0]["argv"]
+    assert again == ["cpf", "resume", "--rerun", "one", "--run-id", "edit-1", "--with", "b.yaml", *dry]
+    assert error["hint"] == f"`{shlex.join(again)}`"
     assert answer.envelope["status"] == "waiting"
     assert place.marks() == []
     assert place.again("--with", "b.yaml", "--rerun", "one").exit_code == 40
@@ -117,7 +120,7 @@ def test_a_step_that_runs_once_has_to_be_named_to_run_again(place: Place) -> Non
     place.run(mark("one"), mark("pay", effect="once"), ask())
     answer = place.again("--rerun", "one")
     assert (answer.exit_code, answer.envelope["error"]["code"]) == (20, "ERR_STEP_ONCE")
-    assert answer.envelope["error"]["hint"] == "--rerun pay"
+    assert answer.envelope["error"]["hint"] == "`cpf resume --rerun pay --run-id edit-1 --rerun one`"
     assert place.again("--rerun", "one", "--rerun", "pay").exit_code == 40
     assert place.marks() == ["one", "pay", "one", "pay"]
 
@@ -149,7 +152,7 @@ def test_the_id_of_several_visits_in_different_places_is_refused_with_their_keys
     answer = place.again("--rerun", "s")
     assert answer.exit_code == 10
     assert "`each[0]/s`, `each[1]/s`" in answer.envelope["error"]["message"]
-    assert "has not come to a step `never`" in place.again("--rerun", "never").envelope["error"]["message"]
+    assert "has no step `never`" in place.again("--rerun", "never").envelope["error"]["message"]
 
 
 @pytest.mark.parametrize(("key", "scope"), [("", "each[1]"), ("item_key: '${item}',", 'each["b"]')])
@@ -388,3 +391,45 @@ def test_what_was_done_without_following_went_well_and_has_no_error(place: Place
     plain = place.cpf.here("status", "--run-id", run)
     assert (plain.exit_code, plain.envelope["ok"]) == (20, False)
     assert plain.envelope["error"]["code"] == "ERR_RUN_INTERRUPTED"
+
+
+def test_all_changed_steps_that_have_to_be_named_are_named_at_once(place: Place) -> None:
+    fan = "- {id: fan, kind: parallel, branches: [{id: a, steps: [%s, %s]}, {id: b, steps: [%s]}]}"
+    place.run(fan % (mark("x")[2:], mark("y")[2:], mark("-z")[2:]), ask())
+    place.edit(fan % (mark("x", "1")[2:], mark("y", "2")[2:], mark("-z", "3")[2:]), ask())
+    place.marks()
+    refused = place.again("--with", "b.yaml")
+    argv = refused.envelope["next_actions"][0]["argv"]
+    assert argv[2:6] == ["--rerun", 'fan["a"]/x', "--rerun", 'fan["b"]/-z']
+    assert place.cpf.here(*argv[1:]).exit_code == 40
+    assert sorted(place.marks()) == ["1", "2", "3"]
+
+
+def test_the_command_of_a_refusal_can_be_said_as_it_is_printed_also_of_a_step_with_a_dash(place: Place) -> None:
+    place.run(mark("-z"), ask())
+    place.edit(mark("-z", "other"), ask())
+    argv = place.again("--with", "b.yaml").envelope["next_actions"][0]["argv"]
+    assert "--rerun=-z" in argv
+    assert place.cpf.here(*argv[1:]).exit_code == 40
+    assert place.cpf.here("logs", "--run-id", "edit-1", "--", "-z").exit_code == 0
+
+
+def test_a_loop_without_end_is_mended_in_the_document_and_not_tried_again_as_it_is(place: Place) -> None:
+    failed = place.run(mark("one", next="one"))
+    assert (failed.exit_code, failed.envelope["error"]["code"]) == (20, "ERR_VISIT_LIMIT")
+    commands = [one["argv"][1:] for one in failed.envelope["next_actions"]]
+    assert ["retry", "--run-id", "edit-1"] not in commands
+    assert commands[1][:3] == ["retry", "--run-id", "edit-1"]
+    assert commands[1][3] == "--with"
+    assert "cpf retry --with" in failed.envelope["error"]["hint"]
+
+
+def test_a_step_that_no_document_of_the_run_has_is_told_apart_from_one_that_it_has_not_come_to(place: Place) -> None:
+    place.run(mark("one"), ask(), mark("after"))
+    for step, says, hint in (
+        ("aftr", "has no step `aftr`", "did you mean `after`?"),
+        ("after", "has not come to", None),
+    ):
+        error = place.cpf.here("fork", "--run-id", "edit-1", "--at", step).envelope["error"]
+        assert says in error["message"]
+        assert error.get("hint") == hint

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 from checkpointflow.clock import SystemClock
 from checkpointflow.kernel.store import Store
+from checkpointflow.stores.carried import CarriedStore
 from checkpointflow.stores.memory import MemoryStore
 from checkpointflow.stores.sqlite import SqliteStore
 from checkpointflow.testing import Crash, CrashingStore, StoreContract
@@ -27,6 +28,20 @@ class TestMemory(StoreContract):
     def kill(self, store: Store) -> None:
         assert isinstance(store, MemoryStore)
         store.die()
+
+
+class TestCarried(TestMemory):
+    """A store that tells its owner of each commit keeps what any other keeps; `tests/python` breaks its callback."""
+
+    @pytest.fixture
+    def make_store(self) -> Callable[[], Store]:
+        told: dict[str, int] = {}
+
+        def tell(run_id: str, entries: Sequence[object], position: int) -> None:
+            assert position == told.get(run_id, 0) + len(entries) or position == len(entries)
+            told[run_id] = position
+
+        return lambda: CarriedStore(clock=SystemClock(), told=tell)
 
 
 class TestSqlite(StoreContract):

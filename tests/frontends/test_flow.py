@@ -436,3 +436,13 @@ def test_a_bare_word_on_the_right_is_text_and_a_text_meets_a_number_as_text(tmp_
     )
     ran: Running = run(tmp_path, steps, {"m": "fast", "n": 5})
     assert ran.log == ["a", "b", "c"]
+
+
+def test_the_error_of_a_step_that_has_not_failed_is_null(tmp_path: Path) -> None:
+    steps = (
+        "- {id: fine, kind: set, values: {}}\n- {id: skipped, kind: set, values: {}, if: 1 == 2}\n"
+        "- {id: bad, kind: cli, command: 'false', on_error: {next: e}}\n"
+        "- {id: e, kind: end, result: ['${steps.fine.error}', '${steps.skipped.error}', '${steps.later.error}',"
+        " '${steps.bad.error == null}']}\n- {id: later, kind: set, values: {}}"
+    )
+    assert run(tmp_path, steps).result == [None, None, None, False]

@@ -30,3 +30,11 @@ def test_every_command_of_the_tutorial_is_run_and_what_is_left_out_is_known() ->
     assert SETUP in PAGE.read_text(encoding="utf-8")
     assert "scripts/setup" in (ROOT / "scripts" / "start").read_text(encoding="utf-8")
     assert [block.text for block in blocks(PAGE) if block.mark == ""] == []
+
+
+def test_the_tutorial_for_python_runs_as_it_is_written(tmp_path: Path) -> None:
+    session = Session(tmp_path / "home")
+    page = ROOT / "docs" / "tutorial-python.md"
+    session.run(page)
+    assert len(session.typed) == 3
+    assert [block.text for block in blocks(page) if block.mark == ""] == []

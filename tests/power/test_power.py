@@ -26,7 +26,18 @@ from examples.stories import STORIES, go_on, settings
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="files are told apart by /proc and O_PATH")
 
 FIRST_OF_EACH = list({story.file: story for story in reversed(STORIES)}.values())
-WRITES = {"create", "acquire", "commit", "answer", "deliver", "delete", "back_off", "forget_backoff", "enroll"}
+WRITES = {
+    "create",
+    "acquire",
+    "release",
+    "commit",
+    "answer",
+    "deliver",
+    "delete",
+    "back_off",
+    "forget_backoff",
+    "enroll",
+}
 
 
 class TellingStore:

@@ -47,7 +47,7 @@ class SimulatedExecutor:
         assert record.position is None, f"{key} ran again"
         assert key not in self._going, f"{key} runs twice at once"
         self._going[key] = effect
-        if isinstance(effect.call, StepCall) and effect.call.policy.effect == "once":
+        if effect.call.policy.effect == "once":
             self._world.performed[key] += 1
 
     def stop(self, key: StepKey) -> None:
@@ -100,7 +100,7 @@ class SimulatedExecutor:
         return Finished(key, effect.context.attempt, self._ending(effect, stopped=stopped))
 
     def _ending(self, effect: Effect, *, stopped: bool) -> Ending:
-        rng, kind = self._world.rng, effect.call.kind if isinstance(effect.call, StepCall) else "local"
+        rng, kind = self._world.rng, _kind_of(effect)
         if stopped and rng.random() < 0.5:
             return Unseen("stopped", {"code": "ERR_STEP_FAILED", "message": "stopped", "details": {}})
         if kind == "failing" or (kind == "fatal" and not self._world.was_reopened()):
@@ -109,3 +109,11 @@ class SimulatedExecutor:
             error: JsonObject = {"code": "ERR_TIMEOUT", "message": "late", "details": {}}
             return Unseen("timeout", error) if rng.random() < 0.5 else Failed(error)
         return Succeeded(StepResult(output_of(effect.context.key), {}))
+
+
+def _kind_of(effect: Effect) -> str:
+    """Return how an effect is to behave: its kind, or what a function's name says."""
+    if isinstance(effect.call, StepCall):
+        return effect.call.kind
+    name = effect.call.identity.rpartition(":")[2]
+    return name if name in ("failing", "flaky") else "local"

@@ -87,5 +87,11 @@ def test_a_run_without_cases_loads_next_to_nothing(tmp_path: Path) -> None:
         "    pathlib.Path('loaded').write_text(json.dumps(loaded))\n"
     )
     assert run(tmp_path)[0] == 0
-    ours = {"checkpointflow", "checkpointflow.testing", "checkpointflow.testing.beside", PLUGIN}
+    ours = {
+        "checkpointflow",
+        "checkpointflow.version",
+        "checkpointflow.testing",
+        "checkpointflow.testing.beside",
+        PLUGIN,
+    }
     assert set(json.loads((tmp_path / "loaded").read_text())) == ours

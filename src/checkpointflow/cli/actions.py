@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from checkpointflow.errors import VisitLimitError
 from checkpointflow.values import JsonObject, JsonValue, dump
 
 if TYPE_CHECKING:
@@ -49,11 +50,13 @@ def response_file(wait: WaitView, *, by_id: bool) -> str:
 
 def decide_argv(wait: WaitView, decision: str) -> list[str]:
     """Return the command that settles a step in doubt; with an output to fill in where the step has to have one."""
-    argv = ["cpf", "decide", "--run-id", wait.run_id, wait.step_key, decision]
     schema = wait.doubtful.output_schema if wait.doubtful is not None else None
-    if decision != "done" or not isinstance(schema, dict | bool):
-        return argv
-    return [*argv, "--output", example_text(schema)]
+    has_output = decision == "done" and isinstance(schema, dict | bool)
+    output = ["--output", example_text(schema)] if has_output and isinstance(schema, dict | bool) else []
+    argv = ["cpf", "decide", "--run-id", wait.run_id]
+    if wait.step_key.startswith("-"):
+        return [*argv, *output, "--", wait.step_key, decision]
+    return [*argv, wait.step_key, decision, *output]
 
 
 def example_text(schema: JsonObject | bool) -> str:
@@ -118,7 +121,8 @@ def answers(view: RunView) -> list[JsonValue]:
 def is_decided(view: RunView) -> bool:
     """Tell whether a run failed because its document says so or is wrong, so that a retry would end the same way."""
     error = view.error or {}
-    return error.get("cause") == "document" and not error.get("further_keys")
+    is_of_document = error.get("cause") == "document" or error.get("code") == VisitLimitError.code
+    return is_of_document and not error.get("further_keys")
 
 
 def _mended(view: RunView) -> list[JsonObject]:
@@ -136,7 +140,8 @@ def _for_wait(wait: WaitView, by_id: bool) -> list[JsonObject]:
     if wait.kind == "in_doubt" and wait.is_answered:
         return [action(f"Go on with what was decided of `{wait.step_key}`", ["cpf", "resume", "--run-id", wait.run_id])]
     if wait.kind == "in_doubt":
-        return [action(f"{title} (`{wait.step_key}`)", decide_argv(wait, word)) for word, title in DECISIONS.items()]
+        ways = [action(f"{title} (`{wait.step_key}`)", decide_argv(wait, word)) for word, title in DECISIONS.items()]
+        return [_look(wait), *ways]
     name = f"`{wait.event_name}` (`{wait.step_key}`)" if by_id else f"`{wait.event_name}`"
     argv = resume_argv(wait, by_id=by_id)
     if wait.kind == "timer":
@@ -146,6 +151,12 @@ def _for_wait(wait: WaitView, by_id: bool) -> list[JsonObject]:
     if wait.is_overdue:
         return [action(f"Go on without an answer: the deadline of {name} has passed", argv)]
     return [action(f"Answer {name}", argv)]
+
+
+def _look(wait: WaitView) -> JsonObject:
+    """Return what shows how far a step in doubt came: look, then decide."""
+    title = f"Look first: see how far `{wait.step_key}` came, and find out what it did"
+    return action(title, ["cpf", "inspect", "--run-id", wait.run_id, "--exit-zero"])
 
 
 def _unique(actions: list[JsonObject]) -> list[JsonValue]:

@@ -61,11 +61,8 @@ class _Parser(argparse.ArgumentParser):
         unknown = self._unknown_option()
         if unknown is not None:
             raise self._no_option(unknown)
-        raise UsageError(
-            f"`{self.prog}` cannot take these words: {message}",
-            hint=f"see `{self.prog} --help`",
-            details=_missing(message),
-        )
+        missing = _missing(message)
+        raise UsageError(f"`{self.prog}` cannot take these words: {message}", hint=self._hint(missing), details=missing)
 
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
         """Refuse to end the process.
@@ -80,7 +77,19 @@ class _Parser(argparse.ArgumentParser):
         if words and words[0].startswith("-") and words[0] != "-":
             raise self._no_option(words[0].split("=", 1)[0])
         if words:
-            raise UsageError(f"`{self.prog}` does not take `{words[0]}`", hint=f"see `{self.prog} --help`")
+            raise UsageError(f"`{self.prog}` does not take `{words[0]}`", hint=self._meant(words[0]))
+
+    def _hint(self, missing: JsonObject) -> str:
+        """Return what to write; a word that stands alone may be the document or the run that is missing."""
+        alone = [word for word in self.given if not word.startswith("-")]
+        return self._meant(alone[0]) if missing and alone and alone == list(self.given) else f"see `{self.prog} --help`"
+
+    def _meant(self, word: str) -> str:
+        """Return what a word without an option most likely is for."""
+        for option in ("--file", "--run-id"):
+            if option in self._option_string_actions:
+                return f"did you mean `{'-f' if option == '--file' else option} {word[:80]}`?"
+        return f"see `{self.prog} --help`"
 
     def _unknown_option(self) -> str | None:
         for word in self.given:
@@ -156,7 +165,7 @@ def add_file(parser: argparse.ArgumentParser) -> None:
 
 def add_run_id(parser: argparse.ArgumentParser) -> None:
     """Declare `--run-id`, the run that is meant."""
-    meaning = "the run: its id, or four or more characters of its beginning or end"
+    meaning = "the run: its id, or four or more characters of its end (or beginning)"
     parser.add_argument("--run-id", required=True, metavar="RUN", help=meaning)
 
 

@@ -6,6 +6,7 @@ import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from checkpointflow.errors import CheckpointflowError, PersistenceError
@@ -155,18 +156,19 @@ def _lacking(found: list[Flow], path: str | None) -> tuple[list[str], dict[str, 
 
 def _home(settings: Settings) -> Iterator[Check]:
     home = settings.home
-    if not home.exists():
-        yield Check("base folder", "ok", f"`{home}` is not there yet; the first run makes it")
-        return
-    if not home.is_dir():
-        yield Check("base folder", "error", f"`{home}` is no folder", "move it away, or set CPF_HOME to a folder")
-        return
     from checkpointflow.stores.sqlite.locks import may_be_written, open_to_others
 
-    if not may_be_written(home):
-        yield Check(
-            "base folder", "error", f"`{home}` cannot be written by you", f"make it yours: `chown -R $USER {home}`"
-        )
+    there = next(folder for folder in (home, *home.parents) if folder.exists())
+    cannot_be_made = "" if there == home else f"`{home}` cannot be made: "
+    if not there.is_dir():
+        remedy = "move it away, or set CPF_HOME to a folder"
+        yield Check("base folder", "error", f"{cannot_be_made}`{there}` is no folder", remedy)
+        return
+    if not may_be_written(there):
+        yield Check("base folder", "error", f"{cannot_be_made}`{there}` cannot be written by you", _to_write(there))
+        return
+    if there != home:
+        yield Check("base folder", "ok", f"`{home}` is not there yet; the first run makes it")
         return
     loose = [path for path in (home, home / "runs", home / "holders", home / "runs.db") if open_to_others(path)]
     if loose:
@@ -175,6 +177,15 @@ def _home(settings: Settings) -> Iterator[Check]:
         yield Check("base folder", "warning", f"others than you can read or enter {listed}", remedy)
     else:
         yield Check("base folder", "ok", f"`{home}` is yours alone")
+
+
+def _to_write(folder: Path) -> str:
+    """Return how a folder becomes one that can be written."""
+    from checkpointflow.stores.sqlite.locks import is_read_only
+
+    if is_read_only(folder):
+        return "its file system is read-only: set CPF_HOME to a folder that can be written, or mount it otherwise"
+    return f"make it yours: `chown -R $USER {folder}`"
 
 
 def _space(settings: Settings) -> Iterator[Check]:
@@ -204,12 +215,21 @@ def _store(settings: Settings) -> Iterator[Check]:
         yield Check("1.x store", "ok", f"runs of checkpointflow 1.x were put aside in {files}, for that version alone")
     if sort == "missing":
         yield Check("store", "ok", "there are no runs yet")
+        yield from _orphaned(home / "runs")
     elif sort == "old":
         remedy = "nothing has to be done; to keep both versions apart, set CPF_HOME to another folder"
         message = f"`{home / 'runs.db'}` is a store of checkpointflow 1.x; the next run renames it to `runs-1.x.db`"
         yield Check("1.x store", "warning", message, remedy)
     else:
         yield from _guarded("store", lambda: _sound(settings))
+
+
+def _orphaned(folder: Path) -> Iterator[Check]:
+    """Folders of runs beside which there is no store."""
+    names = [f"`{path}`" for path in sorted(folder.iterdir()) if path.is_dir()] if folder.is_dir() else []
+    if names:
+        remedy = "bring the `runs.db` back that was beside them, or remove them yourself"
+        yield Check("files", "warning", f"there is no store, and yet folders of runs: {_listed(names)}", remedy)
 
 
 def _sound(settings: Settings) -> Iterator[Check]:

@@ -30,6 +30,11 @@ COMMANDS = (
 def main(argv: list[str]) -> int:
     """Run one command, print its answer, and return its exit code; nothing is raised."""
     streams.prepare()
+    with streams.Apart():
+        return _opened(argv)
+
+
+def _opened(argv: list[str]) -> int:
     door = Door(argv)
     try:
         envelope = _answer(door)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -64,6 +66,9 @@ def _bounded(file: BinaryIO, option: str) -> bytes:
 def _checked(source: str | bytes, option: str) -> JsonValue:
     try:
         text = source.decode("utf-8-sig") if isinstance(source, bytes) else source
+        if not text.strip():
+            raise InputError(f"`{option}` is empty", hint="give JSON (`{}` for none), `@FILE`, or `-` for stdin")
+        _refuse_repeated(text, option)
         value = checked(load(text), "input")
         dump(value).encode("utf-8")
     except UnicodeError:
@@ -72,6 +77,19 @@ def _checked(source: str | bytes, option: str) -> JsonValue:
         message = f"`{option}` is not JSON: {str(error)[:200]}"
         raise InputError(message, hint="give JSON, `@FILE`, or `-` for stdin") from None
     return value
+
+
+def _refuse_repeated(text: str, option: str) -> None:
+    """Refuse a key that stands twice in one object: of its two values one would be dropped in silence."""
+
+    def pairs(found: list[tuple[str, object]]) -> None:
+        keys = [key for key, _ in found]
+        if len(set(keys)) < len(keys):
+            twice = next(key for index, key in enumerate(keys) if key in keys[:index])
+            raise InputError(f"`{option}` has the key `{twice[:80]}` twice in one object; write it once")
+
+    with suppress(ValueError, RecursionError):  # what is no JSON is told by who reads it
+        json.loads(text, object_pairs_hook=pairs)
 
 
 def _field(key: str, text: str) -> JsonValue:

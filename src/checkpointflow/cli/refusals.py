@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from checkpointflow.cli import actions, shapes
@@ -38,12 +39,25 @@ def refusal(error: CheckpointflowError, door: Door) -> Envelope:
         fields["run_id"] = error.run_id or door.run_id
     failed = fields.get("error") if view is not None and view.status == "failed" else None
     told = shapes.error_fields(error)
+    if again := _rerunning(error, door):
+        told["hint"] = f"`{shlex.join(again)}`"
     fields["error"] = told if failed is None else {**told, "details": {**error.details, "run_error": failed}}
     problems = _problems(error)
     if problems:
         fields["problems"] = problems
     fields["next_actions"] = next_actions(error, door, view)
     return Envelope(ok=False, exit_code=error.exit_code, fields=fields)
+
+
+def _rerunning(error: CheckpointflowError, door: Door) -> list[str]:
+    """Return the command that was typed with the steps that an error says have to run again; empty if it says none."""
+    steps = error.details.get("rerun")
+    named = [one for step in steps if isinstance(step, str) for one in _rerun(step)] if isinstance(steps, list) else []
+    return door.again(*named) if named else []
+
+
+def _rerun(step: str) -> list[str]:
+    return [f"--rerun={step}"] if step.startswith("-") else ["--rerun", step]
 
 
 def defect(error: BaseException, door: Door) -> Envelope:
@@ -77,6 +91,9 @@ def next_actions(error: CheckpointflowError, door: Door, view: RunView | None) -
         return [action("Go on once the store can be used again", ["cpf", "resume", "--run-id", door.run_id])]
     if isinstance(error, PersistenceError) or (isinstance(error, CommandInterruptedError) and view is None):
         return [action("Try again", door.again())]
+    if again := _rerunning(error, door):
+        shown: list[JsonValue] = [action("Go on like this, and have them run again", again)]
+        return [*shown, *(actions.for_run(view) if view is not None else [])]
     if view is not None:
         return actions.for_run(view)
     return _about_file(error, door) or [action("See what can be said", ["cpf", door.command, "--help"])]

@@ -44,7 +44,10 @@ _LOOK = {
 }
 _DECIDE = "Then run the command under `decide` that says what you found."
 _OUTPUT = "For `done` write what the step gave in place of the placeholders in `--output`."
-_DECIDED = "a retry alone would end in the same way: mend the document, then `cpf retry --with` it"
+_DECIDED = (
+    "a retry alone would end in the same way: mend the document, then `cpf retry --with` it; "
+    "if the input is at fault, start a new run with another"
+)
 
 
 # -- runs ------------------------------------------------------------------------------------------

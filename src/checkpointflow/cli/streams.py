@@ -16,6 +16,8 @@ FLUSH = b""
 
 _GONE = {errno.EPIPE, errno.EINVAL, errno.EBADF}
 _UNWRITABLE = 60
+_kept: list[TextIO | None] = []
+"""The stdout of this process, while its code prints elsewhere."""
 
 
 def prepare() -> None:
@@ -24,6 +26,21 @@ def prepare() -> None:
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(encoding="utf-8", errors="backslashreplace")
+
+
+class Apart:
+    """While it is entered, what code of workflows prints goes to stderr: stdout is for the answer alone."""
+
+    def __enter__(self) -> None:
+        """Begin."""
+        self._stdout = sys.stdout
+        _kept.append(sys.stdout)
+        sys.stdout = sys.stderr
+
+    def __exit__(self, *_error: object) -> None:
+        """End."""
+        _kept.pop()
+        sys.stdout = self._stdout
 
 
 def put(text: str) -> int:
@@ -72,12 +89,13 @@ def talks_to_terminal() -> bool:
 
 def _guarded(write: Callable[[TextIO], object]) -> int | None:
     """Write to stdout; return None if that is done, else the exit code that it leads to."""
-    if sys.stdout is None:
+    stdout = _kept[-1] if _kept else sys.stdout
+    if stdout is None:
         return 0
     try:
-        write(sys.stdout)
+        write(stdout)
     except OSError as error:
-        _abandon_stdout()
+        _abandon(stdout)
         if error.errno in _GONE:
             return 0
         say(f"stdout cannot be written: {error.strerror or error}\n")
@@ -85,11 +103,11 @@ def _guarded(write: Callable[[TextIO], object]) -> int | None:
     return None
 
 
-def _abandon_stdout() -> None:
+def _abandon(stdout: TextIO) -> None:
     """Have what is still buffered go nowhere, so that the interpreter does not stumble over it when it ends."""
     try:
         null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, sys.stdout.fileno())
+        os.dup2(null, stdout.fileno())
         os.close(null)
     except (OSError, ValueError):
         return  # no file behind it, so nothing is written at the end either

@@ -105,9 +105,9 @@ class Client(Reader):
         """
         run, hold = self._starter.begin(definition, run_input, run_id, labels or {}, is_held=True)
         if hold is not None:
-            return self._drive(run, hold)
+            return self._drive(run, hold, definition)
         view = self._view(run)
-        return self._drive(run) if view.status in ("running", "interrupted", "waiting") else view
+        return self._drive(run, None, definition) if view.status in ("running", "interrupted", "waiting") else view
 
     def start(
         self,
@@ -177,19 +177,17 @@ class Client(Reader):
             RunNotWaitingError, EventMismatchError, UsageError, EventPayloadError: as `resume`.
         """
         run = RunId(run_id)
-        if definition is not None:
-            self._place.known[definition.digest] = definition
         if not responses and self._store.head(run).is_settled:
             return self.get(run)
         answers = self._answering.matched(run, responses or {})
-        hold = self._store.acquire(run, self._place.own(), at=self._clock.now())
+        hold = self._driver.acquire(run)
         try:
             for wait, payload in answers:
                 self._answering.accept(wait, payload, None)
         except BaseException:
             self._driver.let_go(hold)
             raise
-        return self._view(run, warnings=self._driver.go_on(hold))
+        return self._view(run, warnings=self._driver.go_on(hold, definition))
 
     def send(
         self, run_id: str, *, event: str, payload: JsonValue, wait: str | None = None, event_id: str | None = None
@@ -242,7 +240,7 @@ class Client(Reader):
         waited, warnings = 0.0, list[str]()
         while not self._store.head(run).is_settled:
             try:
-                hold = self._store.acquire(run, self._place.own(), at=self._clock.now())
+                hold = self._driver.acquire(run)
             except RunHeldError:
                 if waited >= timeout_seconds:
                     raise ConcurrencyError(
@@ -267,10 +265,14 @@ class Client(Reader):
         self.refuse_unless(run_id, failed=True)
         head = self._store.head(run)
         workflow = self._place.definition(head).workflow()
-        hold = self._store.acquire(run, self._place.own(), at=self._clock.now())
-        reopen(hold, self._driver.surroundings(), reason)
+        hold = self._driver.acquire(run)
+        try:
+            reopen(hold, self._driver.surroundings(), reason)
+        except BaseException:
+            self._driver.let_go(hold)
+            raise
         if not follow:
-            self._store.commit(hold, self._store.head(run).length, [], release=True)
+            self._driver.let_go(hold)
             return self.get(run)
         return self._view(run, warnings=self._driver.drive_held(workflow, hold))
 
@@ -468,5 +470,5 @@ class Client(Reader):
         view = self._view(run, warnings=unlike(before, event, payload))
         return Receipt(run=view, duplicate=True, driven=False)
 
-    def _drive(self, run_id: RunId, hold: Hold | None = None) -> RunView:
-        return self._view(run_id, warnings=self._driver.drive(run_id, hold))
+    def _drive(self, run_id: RunId, hold: Hold | None = None, definition: Definition | None = None) -> RunView:
+        return self._view(run_id, warnings=self._driver.drive(run_id, hold, definition))

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from checkpointflow.client.place import FOLLOW_SECONDS, Place
-from checkpointflow.errors import JournalConflictError, PersistenceError, RunHeldError, RunSettledError
+from checkpointflow.errors import PersistenceError, RunHeldError, RunSettledError
 from checkpointflow.kernel.engine import drive
 from checkpointflow.kernel.ids import RunId
 from checkpointflow.kernel.journal import Observer
@@ -17,6 +17,7 @@ from checkpointflow.records import dataclass
 from checkpointflow.values import JsonObject
 
 if TYPE_CHECKING:
+    from checkpointflow.frontends.definition import Definition
     from checkpointflow.kernel.effects import Executor
 
 
@@ -29,8 +30,10 @@ class Driver:
     observer: Observer
     inline_wait_seconds: float
 
-    def drive(self, run_id: RunId, hold: Hold | None = None) -> list[str]:
+    def drive(self, run_id: RunId, hold: Hold | None = None, definition: Definition | None = None) -> list[str]:
         """Drive a run, or follow whoever does, until it parks, settles or is paused; return what deserves a word.
+
+        `definition` is its code, if that is at hand.
 
         Raises:
             PersistenceError, NondeterminismError, UnsupportedError: it stays as its last commit left it.
@@ -40,53 +43,67 @@ class Driver:
             if hold is None:
                 hold = self.acquired(run_id)
             if hold is not None:
-                warnings = self.go_on(hold)
+                warnings = self.go_on(hold, definition)
                 break
             if self.interrupt.is_asked:
                 break
             self.place.pause.wait(FOLLOW_SECONDS)
         return warnings
 
-    def go_on(self, hold: Hold) -> list[str]:
+    def go_on(self, hold: Hold, definition: Definition | None = None) -> list[str]:
         """Open the workflow of a run that this process holds, drive it, and return what deserves a word."""
-        return self.drive_held(self._opened(self.place.store.head(hold.run_id), hold), hold)
+        return self.drive_held(self._opened(self.place.store.head(hold.run_id), hold, definition), hold)
 
     def drive_held(self, workflow: Workflow, hold: Hold) -> list[str]:
         """Drive a run that this process holds, and return what deserves a word."""
         self.place.driven.add(hold.run_id)
         try:
             return drive(workflow, hold, self.surroundings()).warnings
+        except BaseException:
+            self.place.left[hold.run_id] = hold
+            raise
         finally:
             self.place.driven.discard(hold.run_id)
 
     def acquired(self, run_id: RunId) -> Hold | None:
         """Return the hold of a run, None if another process drives it."""
         try:
-            return self.place.store.acquire(run_id, self.place.own(), at=self.place.clock.now())
+            return self.acquire(run_id)
         except RunHeldError:
             return None
 
-    def _opened(self, head: RunHead, hold: Hold) -> Workflow:
+    def acquire(self, run_id: RunId) -> Hold:
+        """Return the hold of a run; one that this process has left behind is given up first.
+
+        Raises:
+            RunHeldError: another process, or another drive of this one, has it.
+        """
+        place = self.place
+        left = place.left.get(run_id)
+        if left is not None:
+            place.store.release(left)
+            place.left.pop(run_id, None)
+        return place.store.acquire(run_id, place.own(), at=place.clock.now())
+
+    def _opened(self, head: RunHead, hold: Hold, definition: Definition | None) -> Workflow:
         """Return the run's workflow; the hold is given up if it cannot be opened here."""
         try:
-            return self.place.definition(head).workflow()
+            return (definition or self.place.definition(head)).workflow()
         except BaseException:
-            self.place.store.commit(hold, head.length, [], release=True)
+            self.let_go(hold)
             raise
 
     def let_go(self, hold: Hold) -> bool:
         """Give a hold up that may still be ours; False if it cannot be given up now.
 
-        It is kept if a message came in, so that whoever drives next takes that up: this process, or another once it
-        has ended.
+        What came in meanwhile is taken up by whoever drives the run next.
         """
-        store = self.place.store
         try:
-            return store.commit(hold, store.head(hold.run_id).length, [], release=True).written
-        except JournalConflictError:
-            return True  # it was given up, or somebody has taken the run since
+            self.place.store.release(hold)
         except PersistenceError:
+            self.place.left[hold.run_id] = hold
             return False
+        return True
 
     def surroundings(self) -> Surroundings:
         """Return what a drive needs beside its run."""

@@ -94,8 +94,7 @@ class Mover:
         return self._keep(bundle, run, copied_from=None, over_moved=over_moved, warnings=warnings)
 
     def _fence(self, run_id: RunId) -> None:
-        place = self.driver.place
-        hold = place.store.acquire(run_id, place.own(), at=place.clock.now())
+        hold = self.driver.acquire(run_id)
         try:
             move(hold, self.driver.surroundings())
         except BaseException:

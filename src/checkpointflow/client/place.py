@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from checkpointflow.clock import Clock, SystemClock
 from checkpointflow.config import Settings
 from checkpointflow.kernel.ids import HolderId, RunId
-from checkpointflow.kernel.store import HolderInfo, RunHead, Store
+from checkpointflow.kernel.store import Hold, HolderInfo, RunHead, Store
 from checkpointflow.records import dataclass, field
 from checkpointflow.stores import open_store
 
@@ -22,12 +22,14 @@ FOLLOW_SECONDS = 0.1
 
 @dataclass(kw_only=True)
 class Place:
-    """Where one process works; `driven` are the runs that it drives at this moment."""
+    """Where one process works; `driven` are the runs that it drives at this moment,
+    `left` the holds that it may still have of others, since a store that fails takes none back."""
 
     settings: Settings
     store: Store
     clock: Clock
     driven: set[RunId] = field(default_factory=set)
+    left: dict[RunId, Hold] = field(default_factory=dict)
     pause: threading.Event = field(default_factory=threading.Event)
     known: dict[str, Definition] = field(default_factory=dict)
     """Definitions of this process, by their digests: code need not be found where a run's definition says."""

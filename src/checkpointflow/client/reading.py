@@ -84,8 +84,11 @@ class Reader:
             return found[0]
         if not found:
             raise RunNotFoundError(f"no run has the id `{fragment[:80]}`; `cpf runs` lists them")
-        shown = ", ".join(f"`{run_id}`" for run_id in found[:5])
-        raise RunNotFoundError(f"several runs fit `{fragment}`: {shown}; give more of the id")
+        shown = ", ".join(f"`{run_id}`" for run_id in found[:5]) + (" …" if len(found) > 5 else "")
+        raise RunNotFoundError(
+            f"several runs fit `{fragment}`: {shown}; give more of the id, best of its end",
+            details={"run_ids": [*found]},
+        )
 
     def get(self, run_id: str) -> RunView:
         """Return a run as it stands; executes nothing.

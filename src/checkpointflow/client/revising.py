@@ -14,14 +14,15 @@ from checkpointflow.kernel import entries as e
 from checkpointflow.kernel.ids import RunId, StepKey
 from checkpointflow.kernel.rehearsal import rehearse
 from checkpointflow.kernel.revising import Revised, Revision, append, forked, revised
-from checkpointflow.kernel.rewinding import first_positions, keys_named
+from checkpointflow.kernel.rewinding import first_positions, keys_named, rewinding
+from checkpointflow.kernel.scope import last_name, rerun_option
 from checkpointflow.kernel.state import RunState, fold
 from checkpointflow.kernel.store import Hold, RunHead
 from checkpointflow.records import dataclass, replace
 from checkpointflow.values import JsonObject, JsonValue
 
 if TYPE_CHECKING:
-    from checkpointflow.frontends.definition import Definition
+    from checkpointflow.frontends.definition import Definition, Meanings
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,8 +60,7 @@ class Reviser:
             RunHeldError: another process drives it.
             The errors of `rehearsed`.
         """
-        place = self.driver.place
-        hold = place.store.acquire(run_id, place.own(), at=place.clock.now())
+        hold = self.driver.acquire(run_id)
         try:
             proposal = self._proposed(run_id, edited, steps, reason)
             append(hold, self.driver.surroundings(), proposal.revised.added, proposal.definition)
@@ -85,8 +85,8 @@ class Reviser:
         """
         place = self.driver.place
         head, entries = place.store.head(run_id), place.store.entries(run_id)
-        key = _named(fold(entries), step)
         before, after = self._definitions(head, edited, _started(entries).input)
+        key = _named(fold(entries), step, before.meanings())
         started = self._forked_start(run_id, entries, key, after, labels)
         kept = forked(entries, key, started)
         meanings = before.meanings(), after.meanings()
@@ -94,7 +94,8 @@ class Reviser:
         if reopened := reopened_of(kept, rehearsal, *meanings):
             kept = forked(entries, key, started, reopened)
             rehearsal = rehearse(after.workflow(), run_id, kept, place.clock)
-        _refuse_changed(changed_of(rehearsal, *meanings))
+        changed = changed_of(rehearsal, *meanings)
+        _refuse_changed(changed, [], hint=f"--at={changed[0].step_key}" if changed else "")
         new = self.starter.free_id(new_id)
         self._copy_outputs(run_id, new, kept)  # first, so that a run that is there has all of its output
         return new, self.starter.create(new, kept, (after.digest, after.stored))
@@ -113,7 +114,7 @@ class Reviser:
             source_path=after.path,
             workflow_name=after.name,
             workflow_version=after.version,
-            steps=tuple(_named(state, step) for step in steps),
+            steps=tuple(_named(state, step, before.meanings()) for step in steps),
             reason=reason,
         )
         meanings = before.meanings(), after.meanings()
@@ -125,7 +126,7 @@ class Reviser:
             found = revised(run_id, entries, replace(revision, reopen=reopened))
             rehearsal = rehearse(after.workflow(), run_id, [*entries, *found.added], place.clock)
         changes = changes_of(state, found, rehearsal, *meanings, reopened)
-        _refuse_changed(changes.changed)
+        _refuse_changed(changes.changed, _first_of(changes.changed, entries, state))
         return _Proposal(run_id=run_id, definition=(after.digest, after.stored), revised=found, changes=changes)
 
     def _definitions(
@@ -191,7 +192,7 @@ def _started(entries: Sequence[e.AnyEntry]) -> e.RunStarted:
     return first
 
 
-def _named(state: RunState, step: str) -> StepKey:
+def _named(state: RunState, step: str, known: Meanings) -> StepKey:
     """Return the one recorded key that a text means.
 
     Raises:
@@ -203,18 +204,34 @@ def _named(state: RunState, step: str) -> StepKey:
     if found:
         shown = ", ".join(f"`{key}`" for key in found[:10])
         raise UsageError(f"several steps fit `{step}`: {shown}; give the whole key")
+    if last_name(step) not in known:
+        from checkpointflow.schemas import did_you_mean
+
+        hint = did_you_mean(step, known.ids()) or None
+        raise UsageError(f"its workflow has no step `{step[:80]}`; `cpf inspect` shows those of the run", hint=hint)
     raise UsageError(f"the run has not come to a step `{step[:80]}`; `cpf inspect` shows its steps by their keys")
 
 
-def _refuse_changed(changed: Sequence[Changed]) -> None:
+def _first_of(changed: Sequence[Changed], entries: Sequence[e.AnyEntry], state: RunState) -> list[StepKey]:
+    """Return those of the changed steps that do not come after another of them, and so run again with it."""
+    first: list[StepKey] = []
+    for one in changed:
+        key = StepKey(one.step_key)
+        if key not in rewinding(entries, state, first).voided:
+            first.append(key)
+    return first
+
+
+def _refuse_changed(changed: Sequence[Changed], first: Sequence[StepKey], *, hint: str = "") -> None:
     if not changed:
         return
     shown = ", ".join(f"`{one.step_key}`" for one in changed)
     listed: list[JsonValue] = [{"step_key": one.step_key, "message": one.message, **one.details} for one in changed]
+    again: JsonObject = {"rerun": [*first]} if first else {}
     raise DefinitionChangedError(
         f"{shown} would mean something else than what was recorded, so the run cannot go on like this; "
         "undo that change, or have the first of them run again",
-        details={"changed": listed},
-        hint=f"--rerun {changed[0].step_key}",
+        details={"changed": listed, **again},
+        hint=hint or " ".join(map(rerun_option, first)),
         step_key=StepKey(changed[0].step_key),
     )

@@ -51,7 +51,7 @@ class Starter:
         checked = checked_input(definition, run_input)
         digest = definition.digest
         self.place.known[digest] = definition
-        if run_id is not None and self._is_attached(_chosen_id(run_id), digest, checked):
+        if run_id is not None and self._is_attached(_chosen_id(run_id), definition, checked):
             return _chosen_id(run_id), None
         self._refuse_missing_secrets(definition)
         started = self._started(definition, checked, labels)
@@ -60,7 +60,7 @@ class Starter:
             holder = self.place.own() if is_held else None
             hold = self.place.store.create(chosen, [started], holder=holder, definition=(digest, definition.stored))
         except RunExistsError:
-            if not self._is_attached(chosen, digest, checked):
+            if not self._is_attached(chosen, definition, checked):
                 raise
             return chosen, None
         self.on_created(chosen)
@@ -119,14 +119,15 @@ class Starter:
             )
         self._refuse_missing_secrets(definition)
 
-    def _is_attached(self, run_id: RunId, digest: str, run_input: JsonValue) -> bool:
+    def _is_attached(self, run_id: RunId, definition: Definition, run_input: JsonValue) -> bool:
         """Tell whether there is a run with this id, which then is the one that is meant."""
         try:
             head = self.place.store.head(run_id)
         except RunNotFoundError:
             return False
         started = self.place.store.entries(run_id)[0]
-        if head.definition != digest or not isinstance(started, e.RunStarted) or started.input != run_input:
+        is_same = definition.takes_over(head.definition, self.place.store.definition(head.definition))
+        if not is_same or not isinstance(started, e.RunStarted) or started.input != run_input:
             raise RunExistsError(
                 f"run `{run_id}` exists already, with another input or workflow; choose another id", run_id=run_id
             )

@@ -18,7 +18,7 @@ from checkpointflow.errors import (
 )
 from checkpointflow.kernel.effects import error_record
 from checkpointflow.kernel.ids import RunId
-from checkpointflow.kernel.store import Backoff, Hold
+from checkpointflow.kernel.store import Backoff
 from checkpointflow.kernel.surroundings import Interrupt
 from checkpointflow.records import dataclass, replace
 from checkpointflow.values import JsonObject
@@ -70,7 +70,7 @@ class Worker:
         self._troubled = troubled
         self._place = driver.place
         self._active: dict[RunId, tuple[threading.Thread, Interrupt]] = {}
-        self._left: dict[RunId, Hold] = {}
+        self._left: set[RunId] = set()
         self._wake: queue.SimpleQueue[None] = queue.SimpleQueue()  # no Event: a signal handler would wait for its lock
         self._is_stopping = False
 
@@ -163,7 +163,8 @@ class Worker:
     def _drive(self, run_id: RunId, interrupt: Interrupt) -> Iterator[Driven]:
         """Drive a run and tell what became of it; nothing if somebody else has it by now."""
         driver = replace(self._driver, interrupt=interrupt)
-        hold = self._left.pop(run_id, None) or driver.acquired(run_id)
+        hold = driver.acquired(run_id)
+        self._left.discard(run_id)
         if hold is None:
             return
         try:
@@ -172,7 +173,7 @@ class Worker:
             return
         except Exception as error:  # whatever it is, the other runs go on
             if not driver.let_go(hold):
-                self._left[run_id] = hold
+                self._left.add(run_id)
             yield self._put_off(run_id, error if isinstance(error, CheckpointflowError) else _defect(error))
         else:
             if self._backoff_of(run_id) is not None:

@@ -185,13 +185,17 @@ class StepPlace(Place):
         return ["status", "outputs", *self._shape.fields]
 
     def _member(self, name: str) -> Member:
-        """Return the place of one of the step's fields; the outputs are null until the step completes."""
+        """Return the place of one of the step's fields.
+
+        The outputs are null until the step completes, the error is unless it fails.
+        """
         if name == "outputs":
             outputs = self._shape.outputs
             return Member(Place(outputs, outputs, is_strict=True), "declared", can_be_null=True)
         if name in self._shape.fields:
             schema = self._shape.fields[name]
-            return Member(Place(schema, schema), "declared")
+            is_error = name == "error"
+            return Member(Place(schema, schema), "declared", may_be_absent=is_error, can_be_null=is_error)
         if name == "status":
             return Member(Place(_STATUS, None), "declared")
         return Member(NOWHERE, "refused")

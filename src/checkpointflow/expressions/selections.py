@@ -25,7 +25,7 @@ def select_name(names: Names, path: Path, key: str, offset: int) -> None:
         path.types = None
         return
     member = names.select(path.place, key, path.text, offset)
-    passes = path.null_passes or member.may_be_absent
+    passes = path.null_passes or (member.may_be_absent and not member.can_be_null)
     _extend(path, key, Segment(key, None, offset, may_be_absent=member.may_be_absent, null_passes=passes))
     is_filled_in = member.has_default and not path.null_passes
     _enter(path, member.place, passes, can_be_null=member.can_be_null or (passes and not is_filled_in))

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 from checkpointflow.errors import DocumentError, FileMissingError
-from checkpointflow.values import JsonObject
+from checkpointflow.values import JsonObject, fingerprint_text
 
 
 def imported(place: str, *, cwd: str) -> ModuleType:
@@ -94,8 +94,10 @@ def _line_of(error: BaseException) -> int | None:
 
 
 def _loaded_from(path: str) -> Iterator[ModuleType]:
+    name = Path(path).name
     for one in list(sys.modules.values()):
-        if getattr(one, "__file__", None) and Path(str(one.__file__)).resolve() == Path(path):
+        file = str(getattr(one, "__file__", None) or "")
+        if file.endswith(name) and Path(file).resolve() == Path(path):
             yield one
 
 
@@ -104,7 +106,7 @@ def _imported(file: Path) -> ModuleType:
     for loaded in _loaded_from(str(file)):
         return loaded
     _put_on_path(str(file.parent))
-    name = file.stem if file.stem not in sys.modules else f"workflow_of_{abs(hash(str(file)))}"
+    name = file.stem if file.stem not in sys.modules else f"{file.stem}_{fingerprint_text(str(file))[:12]}"
     spec = importlib.util.spec_from_file_location(name, file)
     if spec is None or spec.loader is None:
         raise ImportError(f"`{file}` is no Python file")

@@ -40,8 +40,8 @@ class Meanings(Protocol):
 class Definition(Protocol):
     """A workflow as a client starts, drives and revises it.
 
-    `stored` is what a run keeps of it, and opens it again elsewhere; `digest` tells two apart that differ in what
-    they mean. `path` is the file that it comes from. `inputs` is the JSON Schema of a run's input. `labels` are put on
+    `stored` is what a run keeps of it, and opens it again elsewhere; `digest` tells two apart that are stored
+    otherwise. `path` is the file that it comes from. `inputs` is the JSON Schema of a run's input. `labels` are put on
     every run.
     """
 
@@ -79,7 +79,10 @@ class Definition(Protocol):
 
     @property
     def digest(self) -> str:
-        """The hash of what it means."""
+        """The hash under which it is stored."""
+
+    def takes_over(self, digest: str, stored: JsonObject) -> bool:
+        """Tell whether a run that keeps this definition, with this hash, may go on under this one as it is."""
 
     def normal_input(self, run_input: JsonValue) -> JsonValue:
         """Return an input in the form that `inputs` describes, where it may be given in another."""

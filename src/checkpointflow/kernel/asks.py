@@ -12,7 +12,7 @@ from checkpointflow.kernel import run as port
 from checkpointflow.kernel.fibers import Ask, Fiber, Members, Scheduler
 from checkpointflow.kernel.ids import StepKey
 from checkpointflow.kernel.run import Answer, Expired, LocalEffect, RunInfo, StepCall, StepResult, WaitRequest
-from checkpointflow.kernel.scope import Scope, member_key
+from checkpointflow.kernel.scope import Scope, member_key, rerun_option
 from checkpointflow.kernel.state import Record, StepRecord, TimerRecord, WaitRecord
 from checkpointflow.values import JsonObject, JsonValue, fingerprint
 
@@ -72,12 +72,12 @@ class StepAsk(Ask[StepResult]):
         if record is None:
             return
         if not isinstance(record, StepRecord) or record.kind != self.kind:
-            raise differs(self.key, f"the step of kind `{self.kind}`")
+            raise differs(self.key, record, f"a step of kind `{self.kind}`")
         if record.digest != self.digest:
             details: JsonObject = {"key": self.key, "recorded": record.arguments, "asked": self.call.arguments}
             raise NondeterminismError(
                 f"step `{self.key}` was recorded with other arguments than the workflow now asks for; "
-                f"go on with the definition the run was started with, or void it with `--rerun {self.key}`",
+                f"go on with the definition the run was started with, or void it with `{rerun_option(self.key)}`",
                 details=details,
                 step_key=self.key,
             )
@@ -99,7 +99,7 @@ class WaitAsk(Ask[Answer | Expired]):
         if record is None:
             return
         if not isinstance(record, WaitRecord) or record.request["event_name"] != self.request.event_name:
-            raise differs(self.key, f"the wait for `{self.request.event_name}`")
+            raise differs(self.key, record, f"a wait for `{self.request.event_name}`")
 
 
 class SleepAsk(Ask[None]):
@@ -116,7 +116,7 @@ class SleepAsk(Ask[None]):
             NondeterminismError: it is no sleep.
         """
         if record is not None and not isinstance(record, TimerRecord):
-            raise differs(self.key, "the sleep")
+            raise differs(self.key, record, "a sleep")
 
 
 Asked: TypeAlias = StepAsk | WaitAsk | SleepAsk
@@ -257,10 +257,22 @@ def error_of(record: JsonObject, key: StepKey) -> StepFailedError:
     )
 
 
-def differs(key: StepKey, asked: str) -> NondeterminismError:
+def differs(key: StepKey, record: Record, asked: str) -> NondeterminismError:
     """Return the error for a key that was recorded as something else than what is asked for."""
+    recorded = _said(record)
     return NondeterminismError(
-        f"`{key}` was recorded as something else than {asked} that the workflow now asks for; "
-        f"go on with the definition the run was started with, or void it with `--rerun {key}`",
+        f"`{key}` was recorded as {recorded}, and the workflow now asks for {asked}; "
+        f"go on with the definition the run was started with, or void it with `{rerun_option(key)}`",
+        details={"key": key, "recorded": recorded, "asked": asked},
         step_key=key,
     )
+
+
+def _said(record: Record) -> str:
+    if isinstance(record, StepRecord):
+        return f"a step of kind `{record.kind}`"
+    if isinstance(record, WaitRecord):
+        return f"a wait for `{record.request['event_name']}`"
+    if isinstance(record, TimerRecord):
+        return "a sleep"
+    return f"the `{record.kind}`"

@@ -19,6 +19,7 @@ from checkpointflow.kernel.journal import Journal
 from checkpointflow.kernel.run import Answer, RunInfo, StepContext, StepResult, WaitRequest, Workflow
 from checkpointflow.kernel.state import (
     Outcome,
+    Record,
     RunState,
     ScopeRecord,
     StepFailure,
@@ -202,7 +203,7 @@ class Pass:
         if recorded is None:
             self._journal.record(e.ScopeOpened(at=self._now(), key=key, kind=kind, digest=digest, members=members))
         elif not isinstance(recorded, ScopeRecord) or (recorded.kind, recorded.digest) != (kind, digest):
-            raise self._otherwise(key, kind)
+            raise self._otherwise(key, recorded, kind)
         fiber = self.scheduler.current
         fiber.on_end.append(lambda error: self.close_scope(key, error, cancelled=fiber.is_cancelled))
 
@@ -242,11 +243,12 @@ class Pass:
     def _recorded_value(self, key: StepKey, kind: str) -> JsonValue:
         recorded = self._state.records[key]
         if not isinstance(recorded, ValueRecord) or recorded.kind != kind:
-            raise self._otherwise(key, kind)
+            raise self._otherwise(key, recorded, kind)
         return copied(recorded.value)
 
-    def _otherwise(self, key: StepKey, kind: str) -> NondeterminismError:
-        self._mismatch = differs(key, f"the `{kind}`")
+    def _otherwise(self, key: StepKey, recorded: Record, kind: str) -> NondeterminismError:
+        is_alike = isinstance(recorded, ScopeRecord | ValueRecord) and recorded.kind == kind
+        self._mismatch = differs(key, recorded, f"another `{kind}`" if is_alike else f"the `{kind}`")
         return self._mismatch
 
     def _refuse(self, mismatch: NondeterminismError) -> None:

@@ -10,7 +10,7 @@ from checkpointflow.kernel import entries as e
 from checkpointflow.kernel.ids import RunId, StepKey, WaitId
 from checkpointflow.kernel.journal import Journal
 from checkpointflow.kernel.rewinding import Rewinding, first_positions, key_of, rewinding
-from checkpointflow.kernel.scope import path_of
+from checkpointflow.kernel.scope import path_of, rerun_option
 from checkpointflow.kernel.state import RunState, StepRecord, fold
 from checkpointflow.kernel.store import Hold
 from checkpointflow.kernel.surroundings import Surroundings
@@ -195,7 +195,8 @@ def _refuse_unnamed(run_id: RunId, plan: Rewinding, named: tuple[StepKey, ...]) 
         shown = ", ".join(f"`{key}`" for key in unnamed)
         raise StepOnceError(
             f"{shown} would run again, and must not without a word (`effect: once`); if it may, name it too",
-            hint=" ".join(f"--rerun {key}" for key in unnamed),
+            details={"rerun": [*unnamed]},
+            hint=" ".join(map(rerun_option, unnamed)),
             run_id=run_id,
             step_key=unnamed[0],
         )

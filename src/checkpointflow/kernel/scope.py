@@ -73,3 +73,8 @@ def last_name(key: str) -> str:
     """Return the name at the end of a key, without item and visit, decoded: the step's id in its document."""
     segment = re.sub(r"(#\d+|\[[^\[\]]*\])+$", "", key.rsplit("/", 1)[-1])
     return re.sub(r"%([0-9A-F]{2})", lambda found: chr(int(found.group(1), 16)), segment)
+
+
+def rerun_option(key: str) -> str:
+    """Return the words that have a step run again."""
+    return f"--rerun={key}" if key.startswith("-") else f"--rerun {key}"

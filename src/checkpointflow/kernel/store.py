@@ -228,6 +228,12 @@ class Store(Protocol):
             JournalConflictError: the hold was lost, or the journal has another length.
         """
 
+    def release(self, hold: Hold) -> None:
+        """Give a hold up, whatever waits to be taken up; one that was lost changes nothing.
+
+        A drive gives its hold up by a commit, which forgets no message. This is for whoever does not drive.
+        """
+
     def entries(self, run_id: RunId, *, after: int = 0) -> list[e.AnyEntry]:
         """Return the journal's entries behind a position; empty for an unknown run."""
 

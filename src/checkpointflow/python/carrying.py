@@ -26,15 +26,15 @@ VERSION = 1
 _NOT_IN_BODY = ("position", "entry", "at")
 
 
-def carried(on_commit: OnCommit | None) -> Store:
+def carried() -> Store:
     """Return a store for one run that its owner keeps."""
-    port = CarriedStore(clock=SystemClock(), told=None if on_commit is None else _told(on_commit))
-    return Store.over(port)
+    return Store.over(CarriedStore(clock=SystemClock()))
 
 
-def tell(store: Store, on_commit: OnCommit | None) -> None:
-    """Have a carried store tell this from now on."""
-    cast(CarriedStore, store.port).told = None if on_commit is None else _told(on_commit)
+def tell(checkpoint: Checkpoint, on_commit: OnCommit | None) -> None:
+    """Have the store of a carried checkpoint tell this from now on; meanwhile the checkpoint can be dumped."""
+    if on_commit is not None:
+        cast(CarriedStore, checkpoint.store.port).told = _told(checkpoint, on_commit)
 
 
 def dumped(checkpoint: Checkpoint) -> bytes:
@@ -70,7 +70,7 @@ def taken_up(data: bytes) -> tuple[Store, str]:
             raise ValueError("they are of no form that this version knows")
         entries = [entry_of(cast(JsonObject, one)) for one in cast("list[JsonValue]", body["entries"])]
         messages = [_message(cast(JsonObject, one)) for one in cast("list[JsonValue]", body["messages"])]
-        store, run_id = carried(None), RunId(str(body["run_id"]))
+        store, run_id = carried(), RunId(str(body["run_id"]))
         definition = (str(body["digest"]), cast(JsonObject, body["definition"]))
         store.port.create(run_id, entries, holder=None, definition=definition, messages=messages)
     except (ValueError, KeyError, TypeError, IndexError, CheckpointflowError) as error:
@@ -88,10 +88,15 @@ def entry_of(shown: JsonObject) -> e.AnyEntry:
     return e.decode(str(shown["entry"]), str(shown["at"]), dump(body), lambda digest: digest)
 
 
-def _told(on_commit: OnCommit) -> Callable[[RunId, Sequence[e.AnyEntry], int], object]:
-    def told(_run_id: RunId, entries: Sequence[e.AnyEntry], position: int) -> None:
-        first = position - len(entries) + 1
-        on_commit([e.as_json(entry, first + index) for index, entry in enumerate(entries)], position)
+def _told(checkpoint: Checkpoint, on_commit: OnCommit) -> Callable[[RunId, Sequence[e.AnyEntry], int], object]:
+    def told(run_id: RunId, entries: Sequence[e.AnyEntry], position: int) -> None:
+        first, before = position - len(entries) + 1, checkpoint.run_id
+        checkpoint.run_id = run_id
+        try:
+            on_commit([e.as_json(entry, first + index) for index, entry in enumerate(entries)], position)
+        except BaseException:
+            checkpoint.run_id = before  # that of a run whose first commit was refused is not there
+            raise
 
     return told
 

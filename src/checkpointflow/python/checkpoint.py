@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from checkpointflow.errors import RunHeldError
 from checkpointflow.kernel.ids import RunId
 
 if TYPE_CHECKING:
@@ -23,6 +27,7 @@ class Checkpoint:
         self.is_carried = is_carried
         self.run_id = run_id
         """The run's id; None until it has begun."""
+        self._beginning = threading.Lock()
 
     @classmethod
     def new(cls, store: Store | None = None, *, on_commit: OnCommit | None = None) -> Checkpoint:
@@ -39,9 +44,11 @@ class Checkpoint:
             raise ValueError("a checkpoint lies in a store or with the program; drop `store` or `on_commit`")
         if store is not None:
             return cls(store, None)
-        from checkpointflow.python.carrying import carried
+        from checkpointflow.python.carrying import carried, tell
 
-        return cls(carried(on_commit), None, is_carried=True)
+        made = cls(carried(), None, is_carried=True)
+        tell(made, on_commit)
+        return made
 
     @classmethod
     def of(cls, store: Store, run_id: str) -> Checkpoint:
@@ -63,13 +70,28 @@ class Checkpoint:
         from checkpointflow.python.carrying import taken_up, tell
 
         store, run_id = taken_up(data)
-        tell(store, on_commit)
-        return cls(store, run_id, is_carried=True)
+        made = cls(store, run_id, is_carried=True)
+        tell(made, on_commit)
+        return made
 
     @property
     def position(self) -> int:
         """How many entries the run's journal has; 0 before it has begun."""
         return 0 if self.run_id is None else self.store.port.head(RunId(self.run_id)).length
+
+    @contextmanager
+    def beginning(self) -> Iterator[None]:
+        """Let one call at a time begin a run under this handle.
+
+        Raises:
+            RunHeldError: another call is beginning one.
+        """
+        if not self._beginning.acquire(blocking=False):
+            raise RunHeldError("another call is beginning a run under this checkpoint; take one for each run")
+        try:
+            yield
+        finally:
+            self._beginning.release()
 
     def dump(self) -> bytes:
         """Return the whole run as bytes (JSON): its definition, journal and messages that nobody took up yet.
@@ -81,18 +103,24 @@ class Checkpoint:
 
         return dumped(self)
 
-    def at(self, position: int) -> Checkpoint:
+    def at(self, position: int, *, on_commit: OnCommit | None = None) -> Checkpoint:
         """Return the handle of a fork: a run of its own that shares the first entries of this one.
 
-        Steps that had begun there without an end begin again; what was asked is asked again.
+        Steps that had begun there without an end begin again; what was asked is asked again. `on_commit` is told what
+        the fork commits, if its run is carried by the program; that of this checkpoint is not.
 
         Raises:
-            ValueError: the journal has no such position, or the run had settled there.
+            ValueError: the journal has no such position, the run had settled there, or `on_commit` was given for a run
+                in a store.
         """
-        from checkpointflow.python.carrying import carried
+        from checkpointflow.python.carrying import carried, tell
         from checkpointflow.python.forking import forked
 
         if self.run_id is None:
             raise ValueError("the checkpoint is new, so there is nothing to fork; run it first")
-        into = carried(None) if self.is_carried else self.store
-        return Checkpoint(into, forked(self.store, self.run_id, into, position), is_carried=self.is_carried)
+        if on_commit is not None and not self.is_carried:
+            raise ValueError("the run lies in a store, and so does its fork; drop `on_commit`")
+        into = carried() if self.is_carried else self.store
+        fork = Checkpoint(into, forked(self.store, self.run_id, into, position), is_carried=self.is_carried)
+        tell(fork, on_commit)
+        return fork

@@ -15,6 +15,7 @@ from checkpointflow.kernel import entries as e
 from checkpointflow.kernel.ids import RunId
 from checkpointflow.python import names
 from checkpointflow.python.checkpoint import Checkpoint
+from checkpointflow.python.given import MISSING
 from checkpointflow.python.outcome import Event, Outcome
 from checkpointflow.python.store import Store
 from checkpointflow.views import RunView, WaitView
@@ -42,13 +43,15 @@ class Client(AbstractContextManager["Client"]):
     def run(
         self,
         workflow: str | Definition,
-        input: Any = None,
+        input: Any = MISSING,
         *,
         component_type: Literal["workflow"] = "workflow",
         run_id: str | None = None,
         labels: Mapping[str, str] | None = None,
     ) -> Outcome[Any]:
-        """Start a run and drive it until it settles or waits. With the id of a run that is there, go on with that.
+        """Start a run, without an input with `{}`, and drive it until it settles or waits.
+
+        With the id of a run that is there, go on with that.
 
         Raises:
             UsageError: there is no workflow of that name.
@@ -56,14 +59,14 @@ class Client(AbstractContextManager["Client"]):
             RunExistsError: the id is taken by a run with another input or definition.
         """
         definition = _definition(workflow, component_type)
-        run_input = {} if input is None else to_json(input, "input")
+        run_input = {} if input is MISSING else to_json(input, "input")
         view = self._store.runs().run(definition, run_input, run_id=run_id, labels=labels)
         return self._outcome(view, definition)
 
     def submit(
         self,
         workflow: str | Definition,
-        input: Any = None,
+        input: Any = MISSING,
         *,
         component_type: Literal["workflow"] = "workflow",
         run_id: str | None = None,
@@ -75,7 +78,7 @@ class Client(AbstractContextManager["Client"]):
             As `run`.
         """
         definition = _definition(workflow, component_type)
-        run_input = {} if input is None else to_json(input, "input")
+        run_input = {} if input is MISSING else to_json(input, "input")
         return self._store.runs().start(definition, run_input, run_id=run_id, labels=labels).run_id
 
     def resume(self, run_id: str, responses: Mapping[str, Any] | None = None) -> Outcome[Any]:
@@ -88,6 +91,16 @@ class Client(AbstractContextManager["Client"]):
         """
         plain = {name: to_json(value, name) for name, value in (responses or {}).items()}
         return self._outcome(self._store.runs().advance(run_id, plain), None)
+
+    def retry(self, run_id: str, *, reason: str | None = None) -> Outcome[Any]:
+        """Go on with a failed run: the step that failed it starts anew, and what has completed stays.
+
+        Raises:
+            RunNotFailedError: the run has not failed.
+            RunHeldError: it is being driven.
+            UnsupportedError: its code is not found here.
+        """
+        return self._outcome(self._store.runs().retry(run_id, reason=reason), None)
 
     def send(self, run_id: str, event: str, payload: Any = None, *, event_id: str | None = None) -> RunView:
         """Deliver an event without driving the run; return the run.

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from checkpointflow.config import load_settings
 from checkpointflow.frontends.document.definition import Loaded
+from checkpointflow.python import names
 from checkpointflow.python.running import Runnable
 from checkpointflow.values import JsonValue
 
@@ -25,7 +26,7 @@ class Document(Loaded, Runnable[JsonValue]):
         from checkpointflow.frontends.document.loader import load_file
 
         loaded = load_file(path, cwd=load_settings().cwd)
-        return cls(document=loaded.document, problems=loaded.problems, stored=loaded.stored)
+        return cls._of(loaded)
 
     @classmethod
     def parse(cls, text: str) -> Document:
@@ -37,5 +38,10 @@ class Document(Loaded, Runnable[JsonValue]):
         from checkpointflow.frontends.document.loader import load_text
 
         cwd = load_settings().cwd
-        loaded = load_text(text, source_path=None, cwd=cwd)
-        return cls(document=loaded.document, problems=loaded.problems, stored=loaded.stored)
+        return cls._of(load_text(text, source_path=None, cwd=cwd))
+
+    @classmethod
+    def _of(cls, loaded: Loaded) -> Document:
+        found = cls(document=loaded.document, problems=loaded.problems, stored=loaded.stored)
+        names.register(found)
+        return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import suppress
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
@@ -94,17 +95,14 @@ class Runnable(Generic[T]):
         def put(event: Event[T] | None) -> None:
             loop.call_soon_threadsafe(queue.put_nowait, event)
 
-        def told(entries: Sequence[e.AnyEntry], first: int) -> None:
-            for event in _events(entries, first, after):
-                put(event)
+        teller = _Teller(put, call, after)
 
         def work() -> Outcome[T]:
             try:
-                for event in call.recorded(after):
-                    put(event)
-                return call.drive(told, interrupt)
+                teller.catch_up()
+                return call.drive(teller.told, interrupt)
             finally:
-                put(None)
+                teller.end()
 
         driving = asyncio.ensure_future(_in_thread(work, interrupt))
         try:
@@ -166,7 +164,9 @@ class _Call(Generic[T]):
         checkpoint, definition = self._checkpoint, self._definition
         runs = checkpoint.store.runs(observer=observer, interrupt=interrupt, on_created=self._created)
         if self._given.begin == "start":
-            return runs.run(definition, to_json(self._given.run_input, "input"))
+            with checkpoint.beginning():
+                self._refuse_begun()
+                return runs.run(definition, to_json(self._given.run_input, "input"))
         assert checkpoint.run_id is not None
         self._refuse_other(checkpoint.run_id)
         responses = {name: to_json(value, name) for name, value in (self._given.responses or {}).items()}
@@ -175,16 +175,54 @@ class _Call(Generic[T]):
     def _created(self, run_id: str) -> None:
         self._checkpoint.run_id = run_id
 
+    def _refuse_begun(self) -> None:
+        """Refuse a checkpoint under which another call has begun a run since this one looked."""
+        given(self._given.run_input, None, has_checkpoint=True, has_run=self._checkpoint.run_id is not None)
+
     def _refuse_other(self, run_id: str) -> None:
         head, definition = self._checkpoint.store.port.head(RunId(run_id)), self._definition
         if head.workflow_id != definition.id:
-            raise ValueError(f"the checkpoint is one of workflow `{head.workflow_id}`, not of `{definition.id}`")
-        if head.definition != definition.digest:
+            raise ValueError(
+                f"the checkpoint is one of workflow `{head.workflow_id}`, not of `{definition.id}`; "
+                f"run `{head.workflow_id}`, or drop `checkpoint`"
+            )
+        if not definition.takes_over(head.definition, self._checkpoint.store.port.definition(head.definition)):
             raise DefinitionChangedError(
                 f"run `{run_id}` was started with another definition of `{definition.id}`; go on with that one, or "
-                f"have it go on under this one with `cpf resume --run-id {run_id} --with FILE`",
+                f"start another run",
                 run_id=run_id,
             )
+
+
+class _Teller(Generic[T]):
+    """Tells every entry of a run's journal once, in order: those that are there, then what is committed."""
+
+    def __init__(self, put: Callable[[Event[T] | None], None], call: _Call[T], after: int) -> None:
+        self._put = put
+        self._call = call
+        self._after = after
+
+    def told(self, entries: Sequence[e.AnyEntry], first: int) -> None:
+        """Tell what was committed, and what another process committed before."""
+        if first > self._after + 1:
+            self.catch_up()
+        self._tell(_events(entries, first, self._after))
+
+    def catch_up(self) -> None:
+        """Tell what is in the journal and was not told yet."""
+        self._tell(self._call.recorded(self._after))
+
+    def end(self) -> None:
+        """Tell what is left, and that this was all."""
+        try:
+            self.catch_up()
+        finally:
+            self._put(None)
+
+    def _tell(self, events: list[Event[T]]) -> None:
+        for event in events:
+            self._after = event.position
+            self._put(event)
 
 
 def _events(entries: Sequence[e.AnyEntry], first: int, after: int) -> list[Event[Any]]:
@@ -231,11 +269,11 @@ async def _in_thread(work: Callable[[], Outcome[T]], interrupt: Interrupt) -> Ou
 
     def body() -> None:
         try:
-            outcome = context.run(work)
+            ended: tuple[Outcome[T] | None, BaseException | None] = (context.run(work), None)
         except BaseException as error:
-            loop.call_soon_threadsafe(settle, None, error)
-        else:
-            loop.call_soon_threadsafe(settle, outcome, None)
+            ended = (None, error)
+        with suppress(RuntimeError):  # the loop was closed meanwhile, and nobody waits for this
+            loop.call_soon_threadsafe(settle, *ended)
 
     threading.Thread(target=body, name="drive", daemon=True).start()
     try:
@@ -243,4 +281,5 @@ async def _in_thread(work: Callable[[], Outcome[T]], interrupt: Interrupt) -> Ou
     except asyncio.CancelledError:
         interrupt.drain(0)
         await asyncio.wait([future])
+        future.exception()  # which nobody will ask for
         raise

@@ -300,6 +300,13 @@ class MemoryStore:
             run.holder, run.since, run.epoch = holder, at, run.epoch + 1
             return Hold(run_id=run_id, holder=holder, epoch=run.epoch)
 
+    def release(self, hold: Hold) -> None:
+        """See Store."""
+        with self._data.lock:
+            run = self._data.runs.get(hold.run_id)
+            if run is not None and (run.holder, run.epoch) == (hold.holder, hold.epoch):
+                run.holder = None
+
     def holder_of(self, run_id: RunId) -> HolderInfo | None:
         """See Store."""
         with self._data.lock:

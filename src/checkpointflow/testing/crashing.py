@@ -85,6 +85,10 @@ class CrashingStore:
             )
         )
 
+    def release(self, hold: Hold) -> None:
+        """See Store."""
+        self._write(lambda: self._store.release(hold))
+
     def answer(self, message: Message) -> Delivery:
         """See Store."""
         return self._write(lambda: self._store.answer(message))

@@ -373,6 +373,25 @@ class StoreContract(InboxPromises, DrivingPromises, MovingPromises):
         with pytest.raises(JournalConflictError, match="lost"):
             store.commit(hold, 2, [s.step_started()])
 
+    def test_a_hold_can_be_given_up_whatever_lies_in_the_inbox(self, store: Store, other: Store) -> None:
+        hold = s.begin(store, s.wait_opened())
+        assert other.answer(s.message(wait="w1")).outcome == "accepted"
+        store.release(hold)
+        assert other.holder_of(RUN) is None
+        assert other.drivable(s.at(20), pool="p", limit=1) == [RUN]
+        assert other.acquire(RUN, other.holder(), at=s.at(1)).epoch == 2
+        assert [message.event_id for message in other.pending(RUN)] == ["e1"]
+
+    def test_a_hold_that_was_lost_is_not_given_up(self, store: Store, other: Store) -> None:
+        hold = s.begin(store)
+        store.release(hold)
+        other.acquire(RUN, other.holder(), at=s.at(1))
+        store.release(hold)
+        holder = store.holder_of(RUN)
+        assert holder is not None
+        assert holder.holder == other.holder()
+        store.release(Hold(run_id=RunId("nobody"), holder=store.holder(), epoch=1))
+
     def test_a_hold_that_was_given_up_writes_no_more_though_its_process_holds_the_run_again(self, store: Store) -> None:
         before = s.begin(store)
         assert store.commit(before, 1, [], release=True).written

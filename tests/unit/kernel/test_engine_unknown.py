@@ -323,7 +323,7 @@ def test_a_decision_that_was_taken_up_is_not_lost_to_another_message_against_its
     world = World()
     assert world.drive(flow, {"s": [times_out()]}).status == "waiting"
     world.decide("s", "done", 7)
-    other = before("step_decided", lambda: world.decide("nothing", "done"))
+    other = before("step_decided", world.misdirected)
     assert world.drive(flow, ambush=other).status == "completed"
     assert other.done
     assert world.result() == 7

@@ -193,7 +193,7 @@ def test_an_answer_that_was_taken_up_is_not_lost_to_another_message_against_its_
     world = World()
     world.drive(flow)
     world.answer(7)
-    other = before("event_received", lambda: world.decide("nothing", "done"))
+    other = before("event_received", world.misdirected)
     assert world.drive(flow, ambush=other).status == "completed"
     assert other.done
     assert world.result() == 7

@@ -45,6 +45,9 @@ def run(args: Namespace, door: Door) -> Envelope:
         DocumentError: the document cannot be used.
         RunNotFoundError: there is no such run.
     """
+    if args.format is None and args.into is not None and Path(args.into).suffix.lower() not in ("", *SUFFIXES):
+        endings = ", ".join(f"`{ending}`" for ending in SUFFIXES)
+        raise UsageError(f"the end of `{args.into}` tells no format", hint=f"end it with {endings}, or say `--format`")
     if args.file is None and args.run_id is None:
         raise UsageError("`cpf graph` needs a document or a run", hint="name one with `-f` or `--run-id`")
     loaded = None if args.file is None else load(door, args.file)

@@ -15,9 +15,9 @@ NAME = "guide"
 SUMMARY = "print the manual: how to write a document and drive it, topic by topic"
 
 TOPICS = (
-    "overview", "document", "cli", "api", "python", "set", "sleep", "await_event", "switch", "foreach", "parallel",
-    "workflow", "end", "expressions", "shell", "waits", "errors", "secrets", "running", "testing", "exit-codes",
-    "examples",
+    "overview", "document", "cli", "api", "python", "set", "sleep", "await_event", "switch", "foreach",
+    "parallel", "workflow", "end", "expressions", "shell", "waits", "errors", "secrets", "running",
+    "revising", "driving", "testing", "exit-codes", "examples",
 )  # fmt: skip
 """The topics in the order in which somebody new reads them."""
 EVERYTHING = "all"

@@ -42,6 +42,8 @@ def run(args: Namespace, door: Door) -> Envelope:
         StoreUnavailable: the text cannot be read.
     """
     run_id = door.find(args.run_id)
+    if not door.quiet:
+        _say_what_is_gone(door.reader(), run_id, args)
     pieces = _followed(door.reader(), run_id, args) if args.follow else _whole(door.reader(), run_id, args)
     try:
         exit_code = streams.put_bytes(pieces)
@@ -52,6 +54,17 @@ def run(args: Namespace, door: Door) -> Envelope:
             raise
         exit_code = INTERRUPTED  # the usual end of following: there is nothing to say about it
     return Envelope(text="", exit_code=exit_code)
+
+
+def _say_what_is_gone(reader: Reader, run_id: str, args: Namespace) -> None:
+    """Say on stderr of which steps, whose output was captured, the files are not there any more."""
+    steps = reader.inspect(run_id).step_results
+    ended = [one for one in steps if one.step_kind == "cli" and one.status in ("completed", "failed")]
+    wanted = [one for one in ended if args.step in (None, one.step_id, one.step_key)]
+    gone = [f"`{one.step_key}`" for one in wanted if one.stdout_path is None and one.stderr_path is None]
+    if gone:
+        shown = ", ".join(gone[:10]) + (" …" if len(gone) > 10 else "")
+        streams.say(f"cpf logs: the output of {shown} is gone: its files are not in the state folder any more\n")
 
 
 def _whole(reader: Reader, run_id: str, args: Namespace) -> Iterator[bytes]:

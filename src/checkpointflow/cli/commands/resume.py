@@ -43,10 +43,11 @@ def run(args: Namespace, door: Door) -> Envelope:
         return revising.revised(args, door, failed=False)
     if not answers and (args.input is not None or args.event_id is not None):
         raise UsageError("an answer needs `--event`, or `--wait`, to say what it answers")
-    payload = given.input_of(args.input, [], door.settings.cwd) if answers else None
     with driving(door, args) as drive:
+        run_id = door.find(args.run_id)
+        payload = given.input_of(args.input, [], door.settings.cwd) if answers else None
         receipt = drive.client.resume(
-            door.find(args.run_id),
+            run_id,
             event=args.event,
             payload=payload,
             has_payload=answers,

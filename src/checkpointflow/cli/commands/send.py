@@ -31,8 +31,8 @@ def run(args: Namespace, door: Door) -> Envelope:
     Raises:
         RunNotWaitingError, EventPayloadError, RunSettledError: refused; the run is as it was.
     """
-    payload = given.input_of(args.input, [], door.settings.cwd)
     run_id = door.find(args.run_id)
+    payload = given.input_of(args.input, [], door.settings.cwd)
     receipt = door.client().send(run_id, event=args.event, payload=payload, wait=args.wait, event_id=args.event_id)
     facts: JsonObject = {"driven": False}
     facts |= {"duplicate": True} if receipt.duplicate else {}

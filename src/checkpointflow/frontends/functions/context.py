@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Mapping, Sequence
-from contextvars import ContextVar
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, Generic, Literal, TypeVar, cast, overload
+from typing import Any, Literal, TypeVar, cast, overload
 
 from checkpointflow.errors import StepTimeoutError, WorkflowCodeError
-from checkpointflow.frontends.branches import Member, Ok, branches
 from checkpointflow.frontends.definition import Definition
-from checkpointflow.frontends.functions import questions
+from checkpointflow.frontends.functions import beside, questions
+from checkpointflow.frontends.functions.asking import Asked, Once, Together, entered, here
 from checkpointflow.frontends.functions.conversion import ANY, from_json, to_json
-from checkpointflow.frontends.functions.state import State
+from checkpointflow.frontends.functions.state import state_of_run
 from checkpointflow.frontends.functions.tasks import (
     awaiting,
     is_async,
@@ -24,7 +23,7 @@ from checkpointflow.frontends.functions.tasks import (
     returns_of,
 )
 from checkpointflow.frontends.inputs import checked_input
-from checkpointflow.kernel.run import Answer, LocalEffect, Loop, Policy, Run, StepContext, Verb, WaitRequest
+from checkpointflow.kernel.run import Answer, LocalEffect, Loop, Policy, StepContext, WaitRequest
 from checkpointflow.values import JsonObject, JsonValue
 
 T = TypeVar("T")
@@ -34,25 +33,6 @@ C = TypeVar("C")
 D = TypeVar("D")
 
 _MISSING: Any = object()
-_scope: ContextVar[Run] = ContextVar("checkpointflow_scope")
-"""The scope in which the verbs of a fiber work: fibers have context variables of their own."""
-
-
-class Asked(Generic[T]):
-    """Something asked for under a key; it begins when it is awaited, or handed to `parallel` or `first`."""
-
-    def __init__(self, verb: Verb[Any], give: Callable[[Any], T]) -> None:
-        self._verb = verb
-        self._give = give
-
-    @property
-    def key(self) -> str:
-        """The key under which the journal has it."""
-        return self._verb.key
-
-    def __await__(self) -> Generator[Any, Any, T]:
-        """Wait for it, and return its value as annotated."""
-        return self._give((yield from self._verb.__await__()))
 
 
 class WorkflowContext:
@@ -65,8 +45,8 @@ class WorkflowContext:
 
     def __init__(self, loop: Callable[[], Loop]) -> None:
         self._loop = loop
-        self.state = State(_here)
-        """Values by key that `cpf inspect` shows: `get`, `set`, `delete`, `clear`."""
+        self.state = state_of_run()
+        """Values by key, one collection per run, that `cpf inspect` shows: `get`, `set`, `delete`, `clear`."""
 
     # -- doing -----------------------------------------------------------------------------------
 
@@ -111,16 +91,18 @@ class WorkflowContext:
     def _called(
         self, name: str, function: Callable[..., Any], args: tuple[Any, ...], named: Mapping[str, Any]
     ) -> Asked[Any]:
+        _refuse_workflow(function)
         arguments: JsonValue = [to_json(one, f"{name}({index})") for index, one in enumerate(args)]
         if named:
-            arguments = [arguments, {one: to_json(value, f"{name}({one})") for one, value in named.items()}]
+            by_name: JsonObject = {one: to_json(value, f"{name}({one})") for one, value in named.items()}
+            arguments = {"arguments": arguments, "named": by_name}
         call, policy, gives = partial(function, *args, **named), options_of(function).policy, returns_of(function)
         if is_async(function):
             return self._asked(name, lambda context: awaiting(context, call), arguments, policy, gives, self._loop())
         return self._asked(name, lambda context: performing(context, call), arguments, policy, gives, None)
 
     def _awaited(self, name: str, coroutine: Coroutine[Any, Any, Any]) -> Asked[Any]:
-        once = _Once(coroutine)
+        once = Once(coroutine)
         return self._asked(name, lambda context: awaiting(context, once.take), None, Policy(), ANY, self._loop())
 
     def _asked(
@@ -147,22 +129,22 @@ class WorkflowContext:
             policy=policy,
             loop=loop,
         )
-        return Asked(_here().perform(name, effect), lambda result: from_json(result.output, gives, what))
+        return Asked(here().perform(name, effect), lambda result: from_json(result.output, gives, what))
 
     # -- beside each other -----------------------------------------------------------------------
 
     @overload
-    async def parallel(self, one: Awaitable[A], /, *, limit: int | None = ..., key: str = ...) -> tuple[A]: ...
+    def parallel(self, one: Awaitable[A], /, *, limit: int | None = ..., key: str = ...) -> Together[tuple[A]]: ...
     @overload
-    async def parallel(
+    def parallel(
         self, one: Awaitable[A], two: Awaitable[B], /, *, limit: int | None = ..., key: str = ...
-    ) -> tuple[A, B]: ...
+    ) -> Together[tuple[A, B]]: ...
     @overload
-    async def parallel(
+    def parallel(
         self, one: Awaitable[A], two: Awaitable[B], three: Awaitable[C], /, *, limit: int | None = ..., key: str = ...
-    ) -> tuple[A, B, C]: ...
+    ) -> Together[tuple[A, B, C]]: ...
     @overload
-    async def parallel(
+    def parallel(
         self,
         one: Awaitable[A],
         two: Awaitable[B],
@@ -172,104 +154,95 @@ class WorkflowContext:
         *,
         limit: int | None = ...,
         key: str = ...,
-    ) -> tuple[A, B, C, D]: ...
+    ) -> Together[tuple[A, B, C, D]]: ...
     @overload
-    async def parallel(self, *items: Awaitable[T], limit: int | None = ..., key: str = ...) -> tuple[T, ...]: ...
-    async def parallel(
-        self, *items: Awaitable[Any], limit: int | None = None, key: str = "parallel"
-    ) -> tuple[Any, ...]:
+    def parallel(self, *items: Awaitable[T], limit: int | None = ..., key: str = ...) -> Together[tuple[T, ...]]: ...
+    def parallel(self, *items: Awaitable[Any], limit: int | None = None, key: str = "parallel") -> Together[Any]:
         """Have verbs and coroutines go on beside each other, at most `limit` at a time; return their values in order.
 
         Each coroutine works in a scope of its own (`parallel[0]/…`), with waits and further steps inside. What each
         has done is journaled by itself.
 
-        Raises:
+        Raises (when awaited):
             The first error, in the order of the journal, once the others were cancelled.
         """
-        _refuse_limit(limit)
-        members = [_member(index, item) for index, item in enumerate(items)]
-        scope = _here().scope(key, "parallel", members=len(members))
-        try:
-            found = await branches(scope, members, limit=limit)
-        finally:
-            _close(items)
-        scope.close()
-        return tuple(one.value for one in found if isinstance(one, Ok))
+        return Together(lambda: beside.all_of(items, limit, key), items)
 
-    async def map(
+    @overload
+    def map(
         self,
-        function: Callable[[Any], Coroutine[Any, Any, T]] | Callable[[Any], T],
+        function: Callable[[Any], Coroutine[Any, Any, T]],
+        items: Iterable[Any],
+        *,
+        limit: int | None = ...,
+        key: str | Callable[[Any], int | str] | None = ...,
+    ) -> Together[list[T]]: ...
+    @overload
+    def map(
+        self,
+        function: Callable[[Any], T],
+        items: Iterable[Any],
+        *,
+        limit: int | None = ...,
+        key: str | Callable[[Any], int | str] | None = ...,
+    ) -> Together[list[T]]: ...
+    def map(
+        self,
+        function: Callable[[Any], Any],
         items: Iterable[Any],
         *,
         limit: int | None = None,
         key: str | Callable[[Any], int | str] | None = None,
-    ) -> list[T]:
+    ) -> Together[list[Any]]:
         """Perform a function for each item, at most `limit` at a time, and return the results in the order of items.
 
         Results are journaled under `NAME[0]/NAME`, or under what `key` returns for the item: then items may come, go
         and change places between two drives of a run. A `key` that is text names the scope.
 
-        Raises:
+        Raises (when awaited):
             As `parallel`.
         """
-        _refuse_limit(limit)
         listed = list(items)
         name = key if isinstance(key, str) else name_of(function)
         keys = [key(item) for item in listed] if callable(key) else list(range(len(listed)))
-        _refuse_twins(name, keys)
 
-        def member(item: object) -> Callable[[Run], Coroutine[Any, Any, T]]:
-            async def work(run: Run) -> T:
-                _scope.set(run)
-                return cast(T, await self.task(function, item))
+        def asked(item: Any) -> Asked[Any]:
+            return self.task(function, item)
 
-            return work
+        return Together(lambda: beside.each_of(asked, listed, keys, limit, name))
 
-        members = [Member(one, member(item)) for one, item in zip(keys, listed, strict=True)]
-        scope = _here().scope(name, "map", members=len(members))
-        found = await branches(scope, members, limit=limit)
-        scope.close()
-        return [one.value for one in found if isinstance(one, Ok)]
-
-    async def first(self, *items: Awaitable[T], key: str = "first") -> T:
+    def first(self, *items: Awaitable[T], key: str = "first") -> Together[T]:
         """Have verbs and coroutines race, and return the value of the first to finish; the others are cancelled.
 
         Which was first is what the journal says, on every replay.
 
-        Raises:
+        Raises (when awaited):
             The error of the first to finish, if it failed.
         """
-        if not items:
-            raise WorkflowCodeError("`ctx.first()` was given nothing to wait for; give it one verb at least")
-        scope = _here().scope(key, "first", members=len(items))
-        try:
-            fibers = [scope.spawn(one.work, item=one.item) for one in map(_member, range(len(items)), items)]
-            winner = await scope.settled()
-            for fiber in fibers:
-                fiber.cancel()
-        finally:
-            _close(items)
-        value = winner.result()
-        scope.close()
-        return cast(T, value)
+        return Together(lambda: beside.first_of(items, key), items)
 
     async def call(self, workflow: Definition, run_input: Any = _MISSING, *, key: str | None = None) -> Any:
         """Run another workflow (a function, a graph or a document) as a scope of this run, and return its result.
+
+        Its state is that of the run.
 
         Raises:
             StepFailedError, WorkflowCodeError: it failed.
             InputError: the input does not fit it.
         """
         name = key or workflow.id
-        given = to_json({} if run_input is _MISSING else run_input, f"{name}(input)")
-        scope = _here().scope(name, "workflow", meaning=[workflow.id, given])
-        around = _here()
+        given = checked_input(workflow, to_json({} if run_input is _MISSING else run_input, f"{name}(input)"))
+        around = here()
+        scope = around.scope(name, "workflow", meaning=[workflow.id, given])
         try:
-            ended = await workflow.workflow().drive(scope.called(checked_input(workflow, given)))
+            ended = await workflow.workflow().drive(scope.called(given))
+        except Exception as error:
+            scope.close(error)
+            raise
         finally:
-            _scope.set(around)
+            entered(around)
         scope.close()
-        return ended.get("result")
+        return getattr(workflow, "as_result", _unchanged)(ended.get("result"))
 
     # -- waiting ---------------------------------------------------------------------------------
 
@@ -324,7 +297,7 @@ class WorkflowContext:
         return self._waited(chosen, request, default)
 
     def _waited(self, name: str, request: WaitRequest, default: Any) -> Asked[Any]:
-        verb = _here().wait(name, request)
+        verb = here().wait(name, request)
 
         def give(ended: object) -> Any:
             if isinstance(ended, Answer):
@@ -343,96 +316,43 @@ class WorkflowContext:
         Long sleeps let the process go: whatever drives the run later goes on when the time has come.
         """
         until = timedelta(seconds=duration) if isinstance(duration, int | float) else duration
-        return Asked(_here().sleep(key, until), lambda _nothing: None)
+        return Asked(here().sleep(key, until), lambda _nothing: None)
 
     # -- deciding once ---------------------------------------------------------------------------
 
     def now(self) -> datetime:
         """Return the time in UTC, the same on every replay."""
-        return _here().now()
+        return here().now()
 
     def random(self) -> float:
         """Return a random number from 0 up to 1, the same on every replay."""
-        return _here().random()
+        return here().random()
 
     def uuid4(self) -> str:
         """Return a random UUID, the same on every replay."""
-        return _here().uuid4()
+        return here().uuid4()
 
     def emit(self, kind: str, data: object = None) -> None:
         """Tell whoever watches the run something, once: it is in the journal, and in streams, under `kind`."""
         told: JsonObject = {"kind": kind, "data": to_json(data, f"emit({kind})")}
-        _here().note("emit", "emitted", lambda: told)
+        here().note("emit", "emitted", lambda: told)
 
     @property
     def run_id(self) -> str:
         """The id of the run."""
-        return _here().info.run_id
-
-
-class _Once:
-    """A coroutine that is awaited at most once, and closed if it never is."""
-
-    def __init__(self, coroutine: Coroutine[Any, Any, Any]) -> None:
-        self._coroutine = coroutine
-        self._is_taken = False
-
-    async def take(self) -> Any:
-        if self._is_taken:
-            raise WorkflowCodeError("a coroutine can be awaited once; give `ctx.step` a function instead")
-        self._is_taken = True
-        return await self._coroutine
-
-    def __del__(self) -> None:
-        if not self._is_taken:
-            self._coroutine.close()
-
-
-def entered(run: Run) -> None:
-    """Have the verbs of the fiber whose turn it is work in this scope."""
-    _scope.set(run)
-
-
-def _here() -> Run:
-    run = _scope.get(None)
-    if run is None:
-        raise WorkflowCodeError(
-            "a verb of `ctx` was used outside its workflow's code, as inside a step; a step only does, and cannot wait "
-            "or call further steps: write a coroutine for `ctx.parallel` or a workflow for `ctx.call`"
-        )
-    return run
-
-
-def _member(index: int, item: Awaitable[Any]) -> Member[Any]:
-    if not isinstance(item, Asked) and not inspect.iscoroutine(item):
-        raise WorkflowCodeError(
-            f"only verbs of `ctx` and coroutines can go on beside each other, and number {index + 1} is {_shown(item)}"
-        )
-
-    async def work(run: Run) -> Any:
-        _scope.set(run)
-        return await item
-
-    return Member(index, work)
-
-
-def _close(items: Sequence[Awaitable[Any]]) -> None:
-    """Close the coroutines that were never begun, so that nobody complains about them."""
-    for item in items:
-        if inspect.iscoroutine(item) and inspect.getcoroutinestate(item) == inspect.CORO_CREATED:
-            item.close()
-
-
-def _refuse_limit(limit: int | None) -> None:
-    if limit is not None and limit < 1:
-        raise WorkflowCodeError(f"`limit` is {limit}; it is how many go on at a time, 1 at least")
-
-
-def _refuse_twins(name: str, keys: Sequence[int | str]) -> None:
-    if len(set(keys)) < len(keys):
-        twin = next(key for index, key in enumerate(keys) if key in keys[:index])
-        raise WorkflowCodeError(f"two items of `{name}` have the key {twin!r}; `key` has to tell them apart")
+        return here().info.run_id
 
 
 def _shown(value: object) -> str:
     return f"a `{type(value).__name__}`"
+
+
+def _refuse_workflow(function: Callable[..., Any]) -> None:
+    if hasattr(function, "takes_over"):
+        raise WorkflowCodeError(
+            f"`{getattr(function, 'id', function)}` is a workflow and no task; call it with `ctx.call`"
+        )
+
+
+def _unchanged(value: Any) -> Any:
+    return value

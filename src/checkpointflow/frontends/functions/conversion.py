@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from enum import Enum
 from pathlib import PurePath
 from typing import Any, cast, get_origin, get_type_hints
 
 from checkpointflow.errors import WorkflowCodeError
-from checkpointflow.values import JsonObject, JsonValue, checked
+from checkpointflow.values import MAX_DEPTH, JsonObject, JsonValue, checked
 
 ANY = Any
 _PLAIN: Mapping[object, tuple[type, ...]] = {
@@ -30,15 +31,13 @@ def to_json(value: object, what: str) -> JsonValue:
     """
     try:
         return checked(value, what)
-    except (TypeError, ValueError) as error:
-        refused = error
-    import msgspec
-
+    except (TypeError, ValueError):
+        pass  # a second look, at what JSON lacks
     try:
-        return checked(msgspec.to_builtins(value, enc_hook=_encoded), what)
-    except (TypeError, ValueError, msgspec.MsgspecError):
+        return checked(_taken_apart(value, what, 0), what)
+    except (TypeError, ValueError) as error:
         raise WorkflowCodeError(
-            f"{refused}; give JSON, dataclasses, typed dicts, enums, instants or pydantic models"
+            f"{error}; give JSON, dataclasses, typed dicts, enums, instants or pydantic models"
         ) from None
 
 
@@ -71,45 +70,85 @@ def schemas_of(annotations: Mapping[str, object], what: str) -> tuple[dict[str, 
     """
     import msgspec
 
-    found: dict[str, JsonObject] = {}
-    shared: JsonObject = {}
-    for name, annotation in annotations.items():
-        if annotation in (ANY, object):
-            found[name] = {}
-            continue
-        try:
-            (schema,), parts = msgspec.json.schema_components(
-                [annotation], schema_hook=_schema, ref_template="#/$defs/{name}"
-            )
-        except (TypeError, ValueError, NotImplementedError) as error:
-            raise WorkflowCodeError(f"the annotation of `{name}` of `{what}` has no JSON form: {error}") from None
-        found[name] = schema
-        shared |= parts
-    return found, shared
+    models: JsonObject = {}
+    try:
+        schemas, parts = msgspec.json.schema_components(
+            list(annotations.values()), schema_hook=_schemas_into(models), ref_template="#/$defs/{name}"
+        )
+    except (TypeError, ValueError, NotImplementedError) as error:
+        if len(annotations) > 1:
+            for name, annotation in annotations.items():
+                schemas_of({name: annotation}, what)  # which says whose it is
+        names = ", ".join(f"`{name}`" for name in annotations)
+        raise WorkflowCodeError(f"the annotation of {names} of `{what}` has no JSON form: {error}") from None
+    return dict(zip(annotations, schemas, strict=True)), {**models, **parts}
 
 
-def hints_of(function: object, what: str) -> dict[str, Any]:
-    """Return the annotations of a callable, with what their names stand for.
+def hints_of(function: object, names: Iterable[str], what: str) -> dict[str, Any]:
+    """Return those annotations of a callable that have these names, with what their words stand for.
 
     Raises:
-        WorkflowCodeError: a name is not known where the callable stands.
+        WorkflowCodeError: a word is not known where the callable stands.
     """
+    annotations = getattr(function, "__annotations__", None) or {}
+    wanted = {name: annotations[name] for name in names if name in annotations}
+
+    def bearer() -> None:
+        """Bear the annotations that are wanted: others may name what only type checkers import."""
+
+    bearer.__annotations__ = wanted
+    inner = function
+    while (wrapped := getattr(inner, "__wrapped__", None)) is not None:
+        inner = wrapped
+    inner = getattr(inner, "__func__", inner)
     try:
-        return get_type_hints(function, include_extras=True)
+        return get_type_hints(bearer, globalns=getattr(inner, "__globals__", {}), include_extras=True)
     except NameError as error:
         raise WorkflowCodeError(f"an annotation of `{what}` is not known: {error}; import it at the top") from None
-    except TypeError:
-        return {}  # a callable that has none, as a partial or a builtin
 
 
-def _encoded(value: object) -> object:
-    """Return what msgspec does not know: pydantic models, recognised by their methods, and paths."""
-    dumped = getattr(value, "model_dump", None)
-    if dumped is not None:
-        return dumped(mode="json")
+def _taken_apart(value: object, where: str, depth: int) -> object:
+    """Return what JSON lacks as what it has, down to what nobody knows, which is named by its place."""
+    if depth > MAX_DEPTH:
+        raise ValueError(f"`{where}` is nested more than {MAX_DEPTH} levels deep")
+    if isinstance(value, Enum):
+        return _taken_apart(value.value, where, depth + 1)
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, Mapping):
+        keys = [(key.value if isinstance(key, Enum) else key) for key in value]
+        items = zip(keys, value.values(), strict=True)
+        return {key: _taken_apart(item, f"{where}.{key}", depth + 1) for key, item in items}
+    if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray | memoryview):
+        return [_taken_apart(item, f"{where}[{index}]", depth + 1) for index, item in enumerate(value)]
+    if hasattr(value, "__dataclass_fields__") and not isinstance(value, type):
+        found = {name: getattr(value, name) for name in _field_names(value)}
+        return {name: _taken_apart(item, f"{where}.{name}", depth + 1) for name, item in found.items()}
+    return _foreign(value, where)
+
+
+def _field_names(value: Any) -> list[str]:
+    from dataclasses import fields  # noqa: TID251 - of the caller's classes
+
+    return [one.name for one in fields(value)]
+
+
+def _foreign(value: object, where: str) -> object:
+    """Return a value of a library's type: a pydantic model, known by its methods, a path, or what msgspec knows."""
+    dump = getattr(value, "model_dump", None)
+    if dump is not None and not isinstance(value, type):
+        return dump(mode="json")
     if isinstance(value, PurePath):
         return str(value)
-    raise TypeError(f"a `{type(value).__name__}` is no JSON")
+    import msgspec
+
+    def refused(inner: object) -> object:
+        raise TypeError(f"`{where}` is of type `{type(inner).__name__}`, which JSON cannot hold")
+
+    if isinstance(value, type):
+        refused(value)
+    # sets in an order of their own: that of the hashes is another one in each process
+    return msgspec.to_builtins(value, enc_hook=refused, order="deterministic")
 
 
 def _decoded(kind: type, value: object) -> object:
@@ -125,10 +164,26 @@ def _decoded(kind: type, value: object) -> object:
     raise TypeError(f"nothing says how a `{getattr(kind, '__name__', kind)}` is made of JSON")
 
 
-def _schema(kind: type) -> JsonObject:
-    schema = getattr(kind, "model_json_schema", None)
-    if schema is not None:
-        return cast(JsonObject, schema())
-    if issubclass(kind, PurePath):
-        return {"type": "string"}
-    raise NotImplementedError(f"a `{getattr(kind, '__name__', kind)}` has none")
+def _schemas_into(models: JsonObject) -> Callable[[type], JsonObject]:
+    """Return what gives the schema of a type that msgspec does not know; the models that it names go into `models`."""
+    kinds: dict[str, type] = {}
+
+    def prefix_of(kind: type) -> str:
+        name = kind.__name__
+        while kinds.setdefault(name, kind) is not kind:
+            name += "_"
+        return name
+
+    def schema_of(kind: type) -> JsonObject:
+        schema = getattr(kind, "model_json_schema", None)
+        if schema is not None:
+            prefix = prefix_of(kind)
+            found = cast(JsonObject, schema(ref_template=f"#/$defs/{prefix}.{{model}}"))
+            inner = cast(JsonObject, found.pop("$defs", {}))
+            models.update({f"{prefix}.{name}": one for name, one in inner.items()})
+            return found
+        if issubclass(kind, PurePath):
+            return {"type": "string"}
+        raise NotImplementedError(f"a `{getattr(kind, '__name__', kind)}` has none")
+
+    return schema_of

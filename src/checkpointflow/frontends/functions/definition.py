@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from checkpointflow.errors import CheckpointflowError, UnsupportedError, WorkflowCodeError
 from checkpointflow.frontends.definition import Meanings, StepTraits, Unwritten
-from checkpointflow.frontends.functions.context import WorkflowContext, entered
+from checkpointflow.frontends.functions.asking import entered
+from checkpointflow.frontends.functions.context import WorkflowContext
 from checkpointflow.frontends.functions.conversion import ANY, from_json, hints_of, schemas_of, to_json
 from checkpointflow.kernel.run import Run, Workflow
 from checkpointflow.values import JsonObject, JsonValue, fingerprint
@@ -93,17 +94,20 @@ class FunctionDefinition:
 
     @cached_property
     def digest(self) -> str:
-        """The hash of id, version and input; where the code stands, and how it is written, does not count."""
-        return fingerprint([KIND, self.id, self.version, self.inputs])
+        """The hash of its id, version and input, and of where it stands; how it is written does not count."""
+        return fingerprint(self.stored)
+
+    def takes_over(self, _digest: str, stored: JsonObject) -> bool:
+        """Tell whether it has the id and version of a stored one; the journal compares the rest."""
+        return (stored.get("kind"), stored.get("workflow"), stored.get("pinned")) == (KIND, self.id, self.version)
 
     def normal_input(self, run_input: JsonValue) -> JsonValue:
-        """Return an input as an object: the bare value of the only parameter is taken as its value."""
+        """Return an input as an object: what is neither empty nor has the only parameter's name is its bare value."""
         if len(self._parameters) != 1:
             return run_input
-        only = self._parameters[0]
-        is_left_out = run_input == {} and only.default is not only.empty
-        is_object = is_left_out or (isinstance(run_input, dict) and set(run_input) == {only.name})
-        return run_input if is_object else {only.name: run_input}
+        name = self._parameters[0].name
+        is_object = isinstance(run_input, dict) and set(run_input) <= {name}
+        return run_input if is_object else {name: run_input}
 
     def workflow(self) -> Workflow:
         """Return the code that decides a run."""
@@ -162,7 +166,8 @@ class FunctionDefinition:
 
     @cached_property
     def _hints(self) -> dict[str, Any]:
-        return hints_of(self.function, self.id)
+        names = [one.name for one in self._parameters]
+        return hints_of(self.function, [*names, "return"], self.id)
 
 
 class FunctionWorkflow:

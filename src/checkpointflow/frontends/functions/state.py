@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any
 
 from checkpointflow.errors import NondeterminismError
+from checkpointflow.frontends.functions.asking import here
 from checkpointflow.frontends.functions.conversion import to_json
 from checkpointflow.kernel.run import Run
 from checkpointflow.values import JsonObject, JsonValue, copied
 
 NAME, KIND = "state", "state"
+
+
+_state: ContextVar[State] = ContextVar("checkpointflow_state")
+"""The state of the run whose code is driven; every fiber begins with that of the fiber which spawned it."""
 
 
 class State:
@@ -56,3 +62,12 @@ class State:
                 "go on with the code that the run was started with",
                 details={"recorded": recorded, "asked": change},
             )
+
+
+def state_of_run() -> State:
+    """Return the one state of the run whose code is driven here; a called workflow shares it."""
+    found = _state.get(None)
+    if found is None:
+        found = State(here)
+        _state.set(found)
+    return found

@@ -85,16 +85,23 @@ def returns_of(function: Callable[..., Any]) -> object:
     while isinstance(function, functools.partial):
         function = function.func
     called = function if inspect.isroutine(function) else getattr(function, "__call__", function)  # noqa: B004
-    return hints_of(called, getattr(called, "__qualname__", "a task")).get("return", ANY)
+    return hints_of(called, ["return"], getattr(called, "__qualname__", "a task")).get("return", ANY)
 
 
 def performing(context: StepContext, function: Callable[[], Any]) -> Any:
     """Call a task, which may ask for its step meanwhile."""
     token = _current.set(context)
     try:
-        return function()
+        found = function()
     finally:
         _current.reset(token)
+    if inspect.iscoroutine(found):
+        found.close()
+        raise WorkflowCodeError(
+            f"`{context.key}` is no `async def` and gave a coroutine; give `ctx.step` the coroutine itself, or the "
+            "async function with its arguments"
+        )
+    return found
 
 
 async def awaiting(context: StepContext, function: Callable[[], Any]) -> Any:

@@ -149,6 +149,15 @@ def process_id() -> int:
     return os.getpid()
 
 
+def is_read_only(path: Path) -> bool:
+    """Tell whether a folder lies on a file system that nobody may write to; False where that cannot be told."""
+    try:
+        flags = os.statvfs(path).f_flag
+    except (AttributeError, OSError):
+        return False
+    return bool(flags & os.ST_RDONLY)
+
+
 def may_be_written(path: Path) -> bool:
     """Tell whether this process may make files in a folder."""
     return os.access(path, os.W_OK | os.X_OK)

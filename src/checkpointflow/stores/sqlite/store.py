@@ -286,6 +286,12 @@ class SqliteStore:
             )  # fmt: skip
             return Hold(run_id=run_id, holder=holder, epoch=epoch)
 
+    def release(self, hold: Hold) -> None:
+        """See Store."""
+        sql = "UPDATE holds SET holder = NULL WHERE run_id = ? AND holder = ? AND epoch = ?"
+        with self._database.writing() as transaction:
+            transaction.run(sql, hold.run_id, hold.holder, hold.epoch)
+
     def holder_of(self, run_id: RunId) -> HolderInfo | None:
         """See Store."""
         with self._database.reading() as transaction:

@@ -12,6 +12,7 @@ from checkpointflow.frontends.document.blocks.workflow import run_sub, sub_input
 from checkpointflow.frontends.document.frame import Done, Frame
 from checkpointflow.frontends.document.model import Document, Step
 from checkpointflow.kernel.run import Run
+from checkpointflow.schemas import show
 from checkpointflow.values import JsonObject, JsonValue
 
 
@@ -52,7 +53,7 @@ def _names(frame: Frame, step: Step, items: list[JsonValue]) -> list[int | str]:
         name = frame.texts.text(step, "item_key", context=roots, inside="item")
         if not name or name in names:
             raise frame.failure(
-                step, f"item {index} of foreach `{step.id}` has the key {name!r}; `item_key` has to be unique text"
+                step, f"item {index} of foreach `{step.id}` has the key {show(name)}; `item_key` has to be unique text"
             )
         names.append(name)
     return names
