@@ -12,11 +12,12 @@ from checkpointflow import clock as clocks
 from checkpointflow.client.place import FOLLOW_SECONDS, Place, place_of
 from checkpointflow.clock import Clock
 from checkpointflow.config import Settings
-from checkpointflow.errors import CheckpointflowError, RunNotFoundError, UsageError
+from checkpointflow.errors import CheckpointflowError, RunNotFoundError, StoreCorrupt, UsageError
 from checkpointflow.kernel import entries as e
 from checkpointflow.kernel.ids import RunId, StepKey
 from checkpointflow.kernel.store import DriverInfo, OpenWait, RunHead, StoredStatus
 from checkpointflow.records import dataclass, replace
+from checkpointflow.values import JsonObject
 from checkpointflow.views import (
     STATUSES,
     Inspection,
@@ -118,6 +119,13 @@ class Reader:
             UnsupportedError: it cannot be opened here.
         """
         return self._place.definition(self._store.head(RunId(run_id)))
+
+    def kept_definition(self, digest: str) -> JsonObject | None:
+        """Return a definition that is stored under this hash; None if there is none."""
+        try:
+            return self._store.definition(digest)
+        except StoreCorrupt:
+            return None
 
     def runs(
         self,
