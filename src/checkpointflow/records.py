@@ -32,10 +32,6 @@ class _Field:
         self.type = ""
         self.kw_only = False
 
-    def value(self) -> Any:
-        """Return what the field is where nothing is given; `_NOTHING` if something has to be."""
-        return self.default if self.default_factory is _NOTHING else self.default_factory()
-
 
 class _Known:
     """Shows the classes to the functions of the standard library, which ask for its own descriptions of fields."""
@@ -148,7 +144,8 @@ def _initializer(every: tuple[_Field, ...], is_checked: bool) -> Callable[..., N
     """Return `__init__` for these fields."""
     names = [one.name for one in every]
     positional = [one.name for one in every if one.init and not one.kw_only]
-    spare = {one.name: one for one in every if one.default is not _NOTHING or one.default_factory is not _NOTHING}
+    plain = {one.name: one.default for one in every if one.default is not _NOTHING}
+    made = {one.name: one.default_factory for one in every if one.default_factory is not _NOTHING}
     hidden = {one.name for one in every if not one.init}
     count, put = len(names), object.__setattr__
 
@@ -158,9 +155,10 @@ def _initializer(every: tuple[_Field, ...], is_checked: bool) -> Callable[..., N
         if hidden and not hidden.isdisjoint(values):
             raise TypeError(f"{type(self).__name__}() takes none of {sorted(hidden)}")
         if len(values) != count:
-            for name, one in spare.items():
+            values = {**plain, **values}
+            for name, make in made.items():
                 if name not in values:
-                    values[name] = one.value()
+                    values[name] = make()
         if len(values) != count:
             raise _unfit(type(self), names, values)
         try:

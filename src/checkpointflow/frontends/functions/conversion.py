@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
 from pathlib import PurePath
+from types import FunctionType
 from typing import Any, cast, get_origin, get_type_hints
+from weakref import WeakKeyDictionary
 
 from checkpointflow.errors import WorkflowCodeError
 from checkpointflow.values import MAX_DEPTH, JsonObject, JsonValue, checked
 
 ANY = Any
+_HINTS: WeakKeyDictionary[FunctionType, dict[tuple[str, ...], dict[str, Any]]] = WeakKeyDictionary()
+"""What annotations stand for, by function and names: a task may be called thousands of times."""
 _PLAIN: Mapping[object, tuple[type, ...]] = {
     bool: (bool,),
     str: (str,),
@@ -90,6 +94,16 @@ def hints_of(function: object, names: Iterable[str], what: str) -> dict[str, Any
     Raises:
         WorkflowCodeError: a word is not known where the callable stands.
     """
+    chosen = tuple(names)
+    known = _HINTS.get(function, {}) if isinstance(function, FunctionType) else {}
+    if chosen not in known:
+        known[chosen] = _hints(function, chosen, what)
+        if isinstance(function, FunctionType):
+            _HINTS[function] = known
+    return known[chosen]
+
+
+def _hints(function: object, names: tuple[str, ...], what: str) -> dict[str, Any]:
     annotations = getattr(function, "__annotations__", None) or {}
     wanted = {name: annotations[name] for name in names if name in annotations}
 
