@@ -9,7 +9,7 @@ HEAD = "schema_version: checkpointflow/v1\nworkflow:\n  id: measured\n  inputs: 
 
 def in_a_row(path: Path, count: int) -> Path:
     """Write a document of so many `cli` steps, and return its path."""
-    steps = (f"    - {{id: s{number}, kind: cli, command: 'echo step {number}'}}\n" for number in range(count))
+    steps = (f"    - {{id: s{number}, kind: cli, command: echo step {number}}}\n" for number in range(count))
     path.write_text(HEAD + "".join(steps))
     return path
 
