@@ -47,6 +47,10 @@ simulate SEEDS="20000" FIRST="0":
 mutants *WORDS:
     python scripts/mutants.py {{ WORDS }}
 
+# ratios to raw limits; `PEERS=1` to other engines, too; `QUICK=1` ends within two minutes; words choose pieces
+bench *ARGS:
+    python -m bench {{ ARGS }}
+
 # write the generated reference pages anew; also `just reference`
 docs:
     python scripts/reference.py

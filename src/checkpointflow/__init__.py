@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from checkpointflow.version import __version__
+
+TYPE_CHECKING = False  # as `typing` has it, whose import would be a tenth of `cpf --version`
 
 __all__ = [
     "Checkpoint",

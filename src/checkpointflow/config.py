@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import getpass
 import os
-import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
 
 from checkpointflow.errors import UsageError
+from checkpointflow.records import dataclass
 
 DURABILITIES = ("power", "process")
 
@@ -78,7 +76,7 @@ def load_settings(home: Path | None = None) -> Settings:
     durability = environment.get("CPF_DURABILITY") or "power"
     if durability not in DURABILITIES:
         raise UsageError(f"`CPF_DURABILITY` is {durability[:40]!r}; set it to `power` or `process`")
-    host = socket.gethostname()
+    host = _host()
     return Settings(
         home=home or _home(environment),
         cwd=_cwd(),
@@ -106,7 +104,17 @@ def _cwd() -> str:
         raise UsageError("the working folder no longer exists; change to one that does") from None
 
 
+def _host() -> str:
+    if hasattr(os, "uname"):
+        return os.uname().nodename
+    import platform
+
+    return platform.node()
+
+
 def _user() -> str:
+    import getpass
+
     try:
         return getpass.getuser()
     except (KeyError, OSError):

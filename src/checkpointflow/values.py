@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -21,7 +20,7 @@ def dump(value: JsonValue) -> str:
         ValueError: the value holds NaN or an infinity.
         TypeError: the value is no JSON.
     """
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return _COMPACT.encode(value)
 
 
 def load(text: str | bytes) -> JsonValue:
@@ -30,15 +29,19 @@ def load(text: str | bytes) -> JsonValue:
     Raises:
         ValueError: the text is not JSON, or is nested more deeply than Python can follow.
     """
+    if isinstance(text, bytes):
+        text = text.decode(json.detect_encoding(text), "surrogatepass")
+    if text.startswith("\ufeff"):
+        raise ValueError("JSON does not begin with a byte order mark")
     try:
-        return cast(JsonValue, json.loads(text, parse_constant=_refuse_constant, parse_float=_finite))
+        return cast(JsonValue, _DECODER.decode(text))
     except RecursionError:
         raise ValueError("JSON is nested too deeply") from None
 
 
 def canonical(value: JsonValue) -> str:
     """Return the one JSON text that equal values share: keys sorted, no blanks."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=True)
+    return _CANONICAL.encode(value)
 
 
 def fingerprint(value: JsonValue) -> str:
@@ -48,6 +51,8 @@ def fingerprint(value: JsonValue) -> str:
 
 def fingerprint_text(text: str) -> str:
     """Return the SHA-256 of a text's UTF-8 bytes, as 64 hexadecimal digits."""
+    import hashlib
+
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
@@ -108,3 +113,8 @@ def _finite(text: str) -> float:
     if not math.isfinite(number):
         raise ValueError(f"{text} is too large for a JSON number")
     return number
+
+
+_COMPACT = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+_CANONICAL = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=True)
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite)

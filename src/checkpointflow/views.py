@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -14,6 +13,7 @@ from checkpointflow.kernel import entries as e
 from checkpointflow.kernel.ids import StepKey
 from checkpointflow.kernel.scope import last_name
 from checkpointflow.kernel.store import Backoff, HolderInfo, Message, OpenWait, RunHead
+from checkpointflow.records import dataclass, field
 from checkpointflow.values import JsonObject, JsonValue
 
 if TYPE_CHECKING:

@@ -185,7 +185,7 @@ def test_a_late_answer_tells_also_what_became_of_the_run(settings: Settings) -> 
         ):
             client.resume(run_id, event="q")
         door = Door(["resume"])
-        door._client = client
+        door._place = client._place
         envelope = refusals.refusal(RunNotWaitingError("late", run_id=run_id), door)
     error = envelope.fields["error"]
     assert isinstance(error, dict)

@@ -18,6 +18,13 @@ from checkpointflow.cli import main
 main(sys.argv[1:])
 print(json.dumps(sorted(set(sys.modules) - before)), file=sys.stderr)
 """
+PLAIN = """
+schema_version: checkpointflow/v1
+workflow:
+  id: plain
+  inputs: {type: object}
+  steps: [{id: a, kind: cli, command: 'true'}]
+"""
 DOCUMENTS = {"yaml", "jsonschema_rs", "checkpointflow.expressions", "checkpointflow.frontends"}
 
 
@@ -43,6 +50,24 @@ def test_a_run_loads_no_asyncio(cpf: Program) -> None:
     modules = loaded(cpf, "run", "-f", "gate.yaml")
     assert {"yaml", "checkpointflow.kernel.engine"} <= modules
     assert not modules & {"asyncio", "checkpointflow.cli.progress"}
+
+
+def test_a_document_that_is_known_is_neither_parsed_nor_checked_again(cpf: Program) -> None:
+    cpf.write("plain.yaml", PLAIN)
+    assert {"yaml", "jsonschema_rs"} <= loaded(cpf, "run", "-f", "plain.yaml")
+    assert not loaded(cpf, "run", "-f", "plain.yaml", "--strict") & {"yaml", "_yaml", "jsonschema_rs"}
+    cpf.write("plain.yaml", PLAIN + "# edited\n")
+    assert {"yaml", "jsonschema_rs"} <= loaded(cpf, "run", "-f", "plain.yaml")
+
+
+def test_a_document_with_warnings_is_checked_each_time(cpf: Program) -> None:
+    doubtful = PLAIN.replace("kind: cli", "kind: api, url: 'https://localhost', method: POST").replace(
+        "command: 'true'", "if: 'false'"
+    )
+    cpf.write("doubtful.yaml", doubtful)
+    assert cpf.here("run", "-f", "doubtful.yaml").exit_code == 0
+    answer = cpf.here("run", "-f", "doubtful.yaml", "--strict")
+    assert (answer.exit_code, {one["severity"] for one in answer.envelope["problems"]}) == (10, {"warning"})
 
 
 def test_version_loads_next_to_nothing(cpf: Program) -> None:

@@ -47,6 +47,11 @@ class _Parser(argparse.ArgumentParser):
 
     given: Sequence[str] = ()
 
+    def format_help(self) -> str:
+        """Return the help, as wide as the terminal, whose width is asked for now and not for each word declared."""
+        self.formatter_class = argparse.HelpFormatter
+        return super().format_help()
+
     def error(self, message: str) -> NoReturn:
         """Refuse the words.
 
@@ -101,6 +106,11 @@ class _Parser(argparse.ArgumentParser):
         return UsageError(f"`{self.prog}` has no option `{name[:80]}`", hint=hint)
 
 
+def _unseen(prog: str) -> argparse.HelpFormatter:
+    """Return the formatter with which words are checked when they are declared."""
+    return argparse.HelpFormatter(prog, width=80)
+
+
 def _missing(message: str) -> JsonObject:
     """Return which words a command cannot do without, if that is what the parser says."""
     _, found, names = message.partition("the following arguments are required: ")
@@ -124,6 +134,7 @@ def parsed(command: Asking, words: Sequence[str]) -> argparse.Namespace:
 def parser_of(command: Asking) -> _Parser:
     """Return the parser of a command's words."""
     parser = _Parser(prog=f"cpf {command.NAME}", allow_abbrev=False, add_help=False, epilog=_EPILOG)
+    parser.formatter_class = _unseen
     parser.description = command.SUMMARY[0].upper() + command.SUMMARY[1:] + "."
     parser.add_argument("-h", "--help", action=_Help, nargs=0, help="show this help")
     command.add_arguments(parser)

@@ -6,11 +6,11 @@ import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from checkpointflow.errors import CheckpointflowError, PersistenceError
+from checkpointflow.records import dataclass
 from checkpointflow.values import JsonObject
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from checkpointflow.errors import DocumentError, UnsupportedError, UsageError
+from checkpointflow.errors import DocumentError, PersistenceError, UnsupportedError, UsageError
 from checkpointflow.values import JsonValue
 from checkpointflow.values import load as json_value
 
@@ -62,7 +62,7 @@ def _loaded(door: Door, target: str) -> Definition:
 
     settings = door.settings
     if _is_document(Path(settings.cwd) / target):
-        return load_file(target, cwd=settings.cwd)
+        return _known(door, Path(settings.cwd) / target) or load_file(target, cwd=settings.cwd)
     flow = flows.named(settings, target)
     if flow is not None:
         return flow.load()
@@ -73,6 +73,19 @@ def _loaded(door: Door, target: str) -> Definition:
     if _PATH.fullmatch(target):
         return load_file(target, cwd=settings.cwd)  # which says why it cannot be read
     raise flows.missing(settings, target)
+
+
+def _known(door: Door, path: Path) -> Loaded | None:
+    """Return a document that a run here was started with before, from the store: nothing is parsed or checked again."""
+    from checkpointflow.frontends.document.definition import hash_of_text, known
+
+    if not (door.settings.home / "runs.db").exists():
+        return None
+    try:
+        stored = door.reader().kept_definition(hash_of_text(path.read_bytes().decode("utf-8-sig")))
+    except (OSError, ValueError, PersistenceError):
+        return None  # reading it the usual way says what is wrong, or gets along without the store
+    return None if stored is None else known(stored, path=str(path))
 
 
 def _graph(door: Door, target: str, handlers: str | None) -> Definition | None:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
 from checkpointflow.cli import refusals, streams
 from checkpointflow.cli.envelope import Envelope, Form
 from checkpointflow.errors import CheckpointflowError, UsageError
+from checkpointflow.records import replace
 
 if TYPE_CHECKING:
-    from checkpointflow.client import Client
+    from checkpointflow.client import Client, Reader
+    from checkpointflow.client.place import Place
     from checkpointflow.config import Settings
     from checkpointflow.values import JsonValue
     from checkpointflow.views import RunView
@@ -74,6 +74,8 @@ def _answer(door: Door) -> Envelope:
 
 def _hear_no_more() -> None:
     """Have a second Ctrl-C not keep back the answer to the first."""
+    import signal
+
     with suppress(ValueError):  # another thread than the main one hears none anyway
         signal.signal(signal.SIGINT, signal.SIG_IGN)
 
@@ -169,6 +171,7 @@ class Door:
         self.run_id: str | None = None
         self.inputs: JsonValue = None
         self._settings: Settings | None = None
+        self._place: Place | None = None
         self._client: Client | None = None
 
     @property
@@ -206,36 +209,51 @@ class Door:
         """Return the command that was typed, with further options."""
         return ["cpf", *self._words[:1], *options, *self._words[1:]]
 
+    def reader(self) -> Reader:
+        """Return what looks at runs, which needs no engine; it is closed with the door."""
+        from checkpointflow.client import Reader
+
+        return self._client or Reader(self.settings, place=self.place)
+
     def client(self, **options: Any) -> Client:
         """Return the client, made by the first call with its options; it is closed with the door."""
         if self._client is None:
             from checkpointflow.client import Client
 
-            self._client = Client(self.settings, **options)
-            self._notify(self._client)
+            self._client = Client(self.settings, place=self.place, **options)
         return self._client
 
-    def _notify(self, client: Client) -> None:
-        for notice in [] if self.quiet else client.notices:
+    @property
+    def place(self) -> Place:
+        """The store, opened when it is first asked for, and what goes with it."""
+        if self._place is None:
+            from checkpointflow.client.place import place_of
+
+            self._place = place_of(self.settings)
+            self._notify(getattr(self._place.store, "notices", []))
+        return self._place
+
+    def _notify(self, notices: Iterable[str]) -> None:
+        for notice in [] if self.quiet else notices:
             streams.say(f"{notice}\n")
 
-    def find(self, fragment: str, **options: Any) -> str:
+    def find(self, fragment: str) -> str:
         """Return the id of the run that a fragment names, and have it stand in every answer from here on.
 
         Raises:
             UsageError: the fragment is too short.
             RunNotFoundError: it names no run, or several.
         """
-        self.run_id = self.client(**options).resolve(fragment)
+        self.run_id = self.reader().resolve(fragment)
         return self.run_id
 
     def present_run(self, run_id: str | None) -> RunView | None:
         """Return a run that is known, as it stands now; None if there is none or it cannot be read."""
         run_id = run_id or self.run_id
-        if run_id is None or self._client is None:
+        if run_id is None or self._place is None:
             return None
         try:
-            return self._client.get(run_id)
+            return self.reader().get(run_id)
         except CheckpointflowError:
             return None  # the error that is being told matters more
 
@@ -247,7 +265,7 @@ class Door:
             streams.say(traceback.format_exc())
 
     def close(self) -> None:
-        """Close the client, if there is one."""
-        if self._client is not None:
-            client, self._client = self._client, None
-            client.close()
+        """Close the store, if it was opened."""
+        if self._place is not None:
+            place, self._place, self._client = self._place, None, None
+            place.store.close()

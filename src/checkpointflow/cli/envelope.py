@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+from checkpointflow.records import dataclass, field
 from checkpointflow.values import JsonObject, JsonValue
 
 SCHEMA_VERSION = "checkpointflow-run/v1"
@@ -58,13 +59,45 @@ class Envelope:
 
 def shown(value: JsonValue, *, indent: int | None) -> str:
     """Return JSON text that any stream can take: what is no Unicode is escaped."""
-    separators = (",", ": ") if indent is not None else (",", ":")
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=indent, separators=separators)
+    text = _text(value, ensure_ascii=False, indent=indent)
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
-        return json.dumps(value, ensure_ascii=True, allow_nan=False, indent=indent, separators=separators)
+        return _text(value, ensure_ascii=True, indent=indent)
     return text
+
+
+def _text(value: JsonValue, *, ensure_ascii: bool, indent: int | None) -> str:
+    encoder = json.JSONEncoder(ensure_ascii=ensure_ascii, allow_nan=False, separators=(",", ":"))
+    if indent is None:
+        return encoder.encode(value)
+    parts: list[str] = []
+    _lay_out(value, "\n", " " * indent, encoder.encode, parts.append)
+    return "".join(parts)
+
+
+def _lay_out(
+    value: JsonValue, line: str, step: str, encode: Callable[[JsonValue], str], put: Callable[[str], object]
+) -> None:
+    """Put JSON on lines, as the library's own encoder does at a third of the speed; `line` begins one at this depth."""
+    if not value or not isinstance(value, dict | list):
+        put(encode(value))
+        return
+    before = deeper = line + step
+    if isinstance(value, dict):
+        put("{")
+        for key, item in value.items():
+            put(f"{before}{encode(key)}: ")
+            _lay_out(item, deeper, step, encode, put)
+            before = "," + deeper
+        put(line + "}")
+    else:
+        put("[")
+        for item in value:
+            put(before)
+            _lay_out(item, deeper, step, encode, put)
+            before = "," + deeper
+        put(line + "]")
 
 
 def schema_text() -> str:

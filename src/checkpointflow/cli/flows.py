@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from checkpointflow.errors import CheckpointflowError, FileMissingError, UsageError
+from checkpointflow.records import dataclass
 from checkpointflow.testing.beside import is_case_file
 from checkpointflow.values import JsonObject, JsonValue
 

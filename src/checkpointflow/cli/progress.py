@@ -7,7 +7,6 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import datetime
 
 from checkpointflow.cli import streams
@@ -15,6 +14,7 @@ from checkpointflow.cli.plain import cut, elapsed, plain
 from checkpointflow.clock import Clock, SystemClock
 from checkpointflow.kernel import entries as e
 from checkpointflow.kernel.journal import Observer
+from checkpointflow.records import dataclass, field
 
 REDRAW_SECONDS = 0.2
 BAR_CELLS = 8

@@ -6,7 +6,7 @@ import errno
 import os
 import sys
 
-TYPE_CHECKING = False  # as `typing` has it, whose import would be a tenth of `cpf --version`
+TYPE_CHECKING = False  # as `typing` has it
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import TextIO

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from checkpointflow import clock as clocks
@@ -21,6 +20,7 @@ from checkpointflow.kernel import ids
 from checkpointflow.kernel.ids import EventId, RunId, WaitId
 from checkpointflow.kernel.scope import last_name
 from checkpointflow.kernel.store import Delivery, Message, MessageKind, OpenWait, RunHead
+from checkpointflow.records import dataclass
 from checkpointflow.values import JsonObject, JsonValue
 from checkpointflow.views import RunView, status_of
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from checkpointflow.errors import NondeterminismError
@@ -13,6 +12,7 @@ from checkpointflow.kernel.rehearsal import Rehearsal, open_waits
 from checkpointflow.kernel.revising import Revised
 from checkpointflow.kernel.scope import last_name
 from checkpointflow.kernel.state import Record, RunState, StepRecord, TimerRecord, WaitRecord
+from checkpointflow.records import dataclass
 from checkpointflow.values import JsonObject
 
 if TYPE_CHECKING:

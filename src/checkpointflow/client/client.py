@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from checkpointflow.client.answering import Answering, too_late, unlike
@@ -29,6 +28,7 @@ from checkpointflow.kernel.journal import Observer
 from checkpointflow.kernel.revising import reopen
 from checkpointflow.kernel.store import Hold, Message
 from checkpointflow.kernel.surroundings import Interrupt
+from checkpointflow.records import dataclass
 from checkpointflow.values import JsonObject, JsonValue
 from checkpointflow.views import RunView, status_of
 

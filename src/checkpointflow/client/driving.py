@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
@@ -14,6 +13,7 @@ from checkpointflow.kernel.journal import Observer
 from checkpointflow.kernel.run import Run, Workflow
 from checkpointflow.kernel.store import Hold, RunHead
 from checkpointflow.kernel.surroundings import Interrupt, Surroundings
+from checkpointflow.records import dataclass
 from checkpointflow.values import JsonObject
 
 if TYPE_CHECKING:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 from checkpointflow.client.bundles import layout
@@ -25,6 +24,7 @@ from checkpointflow.kernel import ids
 from checkpointflow.kernel.ids import RunId
 from checkpointflow.kernel.revising import move
 from checkpointflow.kernel.store import RunHead
+from checkpointflow.records import dataclass, replace
 from checkpointflow.steps.outputs import new_file, sync_output
 from checkpointflow.values import JsonObject
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ from checkpointflow.clock import Clock, SystemClock
 from checkpointflow.config import Settings
 from checkpointflow.kernel.ids import HolderId, RunId
 from checkpointflow.kernel.store import Hold, HolderInfo, RunHead, Store
+from checkpointflow.records import dataclass, field
 from checkpointflow.stores import open_store
 
 if TYPE_CHECKING:

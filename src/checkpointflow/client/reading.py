@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -13,10 +12,12 @@ from checkpointflow import clock as clocks
 from checkpointflow.client.place import FOLLOW_SECONDS, Place, place_of
 from checkpointflow.clock import Clock
 from checkpointflow.config import Settings
-from checkpointflow.errors import CheckpointflowError, RunNotFoundError, UsageError
+from checkpointflow.errors import CheckpointflowError, RunNotFoundError, StoreCorrupt, UsageError
 from checkpointflow.kernel import entries as e
 from checkpointflow.kernel.ids import RunId, StepKey
 from checkpointflow.kernel.store import DriverInfo, OpenWait, RunHead, StoredStatus
+from checkpointflow.records import dataclass, replace
+from checkpointflow.values import JsonObject
 from checkpointflow.views import (
     STATUSES,
     Inspection,
@@ -119,6 +120,13 @@ class Reader:
         """
         return self._place.definition(self._store.head(RunId(run_id)))
 
+    def kept_definition(self, digest: str) -> JsonObject | None:
+        """Return a definition that is stored under this hash; None if there is none."""
+        try:
+            return self._store.definition(digest)
+        except StoreCorrupt:
+            return None
+
     def runs(
         self,
         *,
@@ -156,16 +164,23 @@ class Reader:
     def waits(self, *, audience: str | None = None) -> list[WaitView]:
         """Return what people, agents and systems are asked for, in all runs, oldest first; answered waits left out."""
         now = self._clock.now()
-        heads: dict[RunId, RunHead] = {}
+        asked = [
+            wait
+            for wait in self._store.waits()
+            if wait.kind != "timer" and not wait.answered and audience in (None, wait.audience)
+        ]
+        heads = self._waiting(len(asked))
         found = []
-        for wait in self._store.waits():
-            if wait.kind == "timer" or wait.answered or audience not in (None, wait.audience):
-                continue
+        for wait in asked:
             if wait.run_id not in heads:
                 heads[wait.run_id] = self._store.head(wait.run_id)
             head = heads[wait.run_id]
             found.append(wait_view(wait, head, now, self._doubts(head, [wait]).get(wait.key)))
         return found
+
+    def _waiting(self, count: int) -> dict[RunId, RunHead]:
+        """Return the newest runs that wait, so that most of them need not be looked up one by one."""
+        return {head.run_id: head for head in self._store.heads(statuses=["waiting"], limit=count)} if count > 1 else {}
 
     def due(self) -> list[WaitView]:
         """Return the waits whose time has come in runs that nobody drives, oldest first; it fires with the next drive.

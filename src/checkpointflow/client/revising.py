@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from checkpointflow.client.changes import Changed, Changes, changed_of, changes_of, reopened_of
@@ -19,6 +18,7 @@ from checkpointflow.kernel.rewinding import first_positions, keys_named, rewindi
 from checkpointflow.kernel.scope import last_name, rerun_option
 from checkpointflow.kernel.state import RunState, fold
 from checkpointflow.kernel.store import Hold, RunHead
+from checkpointflow.records import dataclass, replace
 from checkpointflow.values import JsonObject, JsonValue
 
 if TYPE_CHECKING:

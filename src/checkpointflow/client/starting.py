@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from checkpointflow.client.place import Place
@@ -20,6 +19,7 @@ from checkpointflow.kernel import ids
 from checkpointflow.kernel.ids import RunId
 from checkpointflow.kernel.journal import Observer
 from checkpointflow.kernel.store import Hold
+from checkpointflow.records import dataclass
 from checkpointflow.values import JsonObject, JsonValue
 from checkpointflow.views import status_of
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
 from typing import cast
 
 from checkpointflow.errors import StepTimeoutError
 from checkpointflow.pictures.picture import STATUSES, Group, Node, Picture, RunNote, State, Status
+from checkpointflow.records import dataclass, field, replace
 from checkpointflow.views import Inspection, StepView
 
 _SEGMENT = re.compile(r"([^#\[]*)((?:#\d+)?)((?:\[.*\])?)\Z", re.DOTALL)

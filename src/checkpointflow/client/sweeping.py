@@ -7,7 +7,6 @@ import shutil
 import stat
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -17,6 +16,7 @@ from checkpointflow.errors import ConcurrencyError, PersistenceError, RunNotFoun
 from checkpointflow.kernel import ids
 from checkpointflow.kernel.ids import RunId
 from checkpointflow.kernel.store import RunHead, Swept
+from checkpointflow.records import dataclass
 
 Settled: TypeAlias = Literal["completed", "cancelled", "failed", "moved"]
 

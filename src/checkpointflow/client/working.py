@@ -6,7 +6,6 @@ import queue
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -21,6 +20,7 @@ from checkpointflow.kernel.effects import error_record
 from checkpointflow.kernel.ids import RunId
 from checkpointflow.kernel.store import Backoff
 from checkpointflow.kernel.surroundings import Interrupt
+from checkpointflow.records import dataclass, replace
 from checkpointflow.values import JsonObject
 from checkpointflow.views import RunView
 

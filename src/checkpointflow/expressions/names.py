@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import NoReturn
 
 from checkpointflow.errors import ExpressionError
 from checkpointflow.expressions.places import Member, Place, Schema, StepShape, StepsPlace
+from checkpointflow.records import dataclass, field
 from checkpointflow.schemas import closest
 
 _WORD = re.compile(r"\w+")

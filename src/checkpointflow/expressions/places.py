@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, TypeAlias
 
+from checkpointflow.records import dataclass
 from checkpointflow.values import JsonObject, JsonValue
 
 Schema: TypeAlias = "JsonObject | bool | None"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
+from checkpointflow.records import dataclass, replace
 from checkpointflow.values import JsonObject
 
 Encoding: TypeAlias = Literal["text", "percent"]

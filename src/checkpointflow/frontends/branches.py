@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from checkpointflow.errors import StepFailedError
 from checkpointflow.kernel.run import Fiber, Run, Scope
+from checkpointflow.records import dataclass
 
 T = TypeVar("T")
 

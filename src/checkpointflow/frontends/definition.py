@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from checkpointflow.kernel.run import Workflow
+from checkpointflow.records import dataclass
 from checkpointflow.values import JsonObject, JsonValue
 
 if TYPE_CHECKING:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import queue
 import threading
 import time
+import weakref
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from contextvars import Context
 from typing import Literal, Protocol, TypeAlias, cast
 
 from checkpointflow.errors import CheckpointflowError, EngineLimitError, StepTimeoutError, is_of_the_run
 from checkpointflow.kernel.ids import RunId, StepKey
 from checkpointflow.kernel.run import LocalEffect, Loop, StepCall, StepContext, StepResult
+from checkpointflow.records import dataclass
 from checkpointflow.values import JsonObject, JsonValue, checked
 
 StopCause: TypeAlias = Literal["timeout", "stopped"]
@@ -138,7 +140,7 @@ EndOrphans: TypeAlias = Callable[[RunId, Mapping[StepKey, int]], None]
 
 
 class ThreadExecutor:
-    """Performs each attempt in a daemon thread of its own, and ends those that exceed their time.
+    """Performs attempts in daemon threads, one at a time in each, and ends those that exceed their time.
 
     `perform` knows the step kinds. A local effect in a thread cannot be ended: when it has to, its outcome counts as
     unseen and its thread is left alone. One on a loop is cancelled there.
@@ -149,6 +151,8 @@ class ThreadExecutor:
         self._end_orphans = end_orphans
         self._ended: queue.SimpleQueue[Finished | None] = queue.SimpleQueue()
         self._going: dict[StepKey, _Attempt] = {}
+        self._threads = _Threads()
+        weakref.finalize(self, self._threads.dismiss)
 
     def start(self, effect: Effect) -> None:
         """Begin an attempt in a thread."""
@@ -159,7 +163,7 @@ class ThreadExecutor:
             self._launch(attempt, effect.call, effect.call.loop)
             return
         try:
-            threading.Thread(target=self._run, args=(attempt,), name=f"step {context.key}", daemon=True).start()
+            self._threads.begin(f"step {context.key}", lambda thread: self._run(attempt, thread))
         except RuntimeError:
             error = EngineLimitError("this process cannot start another thread; limit what goes on beside each other")
             self._ended.put(Finished(context.key, context.attempt, Broken(error)))
@@ -190,10 +194,11 @@ class ThreadExecutor:
         if attempts:
             self._end_orphans(run_id, attempts)
 
-    def _run(self, attempt: _Attempt) -> None:
+    def _run(self, attempt: _Attempt, thread: _Thread) -> None:
         context = attempt.effect.context
         ending = _ending(lambda: self._result(attempt), attempt)
         attempt.stop.forget()
+        self._threads.free(thread)  # first: what follows this attempt can have its thread
         self._ended.put(Finished(context.key, context.attempt, ending))
 
     def _result(self, attempt: _Attempt) -> StepResult:
@@ -224,7 +229,7 @@ class ThreadExecutor:
         return max(0.0, min(due) - time.monotonic()) if due else None
 
     def _drain(self, patience: float | None) -> list[Finished] | None:
-        """Return what has ended, [] if woken, None if patience ran out."""
+        """Return what has ended, [] if woken, None if patience ran out or only what was given up has ended."""
         try:
             first = self._ended.get(timeout=patience)
         except queue.Empty:
@@ -232,7 +237,8 @@ class ThreadExecutor:
         ended = [first]
         while not self._ended.empty():
             ended.append(self._ended.get())
-        return [one for one in ended if one is not None and self._was_going(one)]
+        ours = [one for one in ended if one is not None and self._was_going(one)]
+        return ours if ours or None in ended else None
 
     def _was_going(self, finished: Finished) -> bool:
         """Forget an attempt that has ended; False for one that was given up before."""
@@ -253,6 +259,53 @@ class ThreadExecutor:
         call, context = attempt.effect.call, attempt.effect.context
         if isinstance(call, LocalEffect) and call.loop is None:
             self._ended.put(Finished(context.key, context.attempt, _unseen(attempt)))
+
+
+class _Thread:
+    """A daemon thread that does one piece of work after the other, each in a context of its own."""
+
+    def __init__(self) -> None:
+        self._todo: queue.SimpleQueue[tuple[str, Callable[[_Thread], None]] | None] = queue.SimpleQueue()
+        threading.Thread(target=self._work, daemon=True).start()
+
+    def take(self, name: str, work: Callable[[_Thread], None]) -> None:
+        """Do this next, under this name."""
+        self._todo.put((name, work))
+
+    def end(self) -> None:
+        """Do nothing any more."""
+        self._todo.put(None)
+
+    def _work(self) -> None:
+        while (todo := self._todo.get()) is not None:
+            threading.current_thread().name, work = todo
+            Context().run(work, self)
+            del todo, work  # what they hold is not ours while nothing is to do
+
+
+class _Threads:
+    """The threads of one executor: a new one begins only if none is free, for beginning one takes longer than most."""
+
+    def __init__(self) -> None:
+        self._free: list[_Thread] = []
+
+    def begin(self, name: str, work: Callable[[_Thread], None]) -> None:
+        """Have work done beside the caller's; it calls `free` when its thread may do the next.
+
+        Raises:
+            RuntimeError: this process cannot start another thread.
+        """
+        thread = self._free.pop() if self._free else _Thread()
+        thread.take(name, work)
+
+    def free(self, thread: _Thread) -> None:
+        """Let a thread have more work."""
+        self._free.append(thread)
+
+    def dismiss(self) -> None:
+        """End the threads that have nothing to do."""
+        while self._free:
+            self._free.pop().end()
 
 
 class _Attempt:

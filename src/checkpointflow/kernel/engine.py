@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, NoReturn, TypeAlias
 
@@ -19,6 +18,7 @@ from checkpointflow.kernel.run import Workflow
 from checkpointflow.kernel.state import RunState, ScopeRecord, StepRecord, TimerRecord, WaitRecord
 from checkpointflow.kernel.store import Hold, Message
 from checkpointflow.kernel.surroundings import Surroundings
+from checkpointflow.records import dataclass
 from checkpointflow.values import JsonObject, JsonValue
 
 DriveStatus: TypeAlias = Literal["completed", "failed", "cancelled", "moved", "waiting", "paused", "interrupted"]

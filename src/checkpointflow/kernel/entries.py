@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any, ClassVar, Literal, TypeAlias, cast
 
 from checkpointflow import clock
 from checkpointflow.errors import StoreCorrupt, StoreVersion
 from checkpointflow.kernel.ids import EventId, StepKey, WaitId
+from checkpointflow.records import dataclass, field, fields
 from checkpointflow.values import JsonObject, JsonValue, dump, fingerprint_text, load
 
 EffectClass: TypeAlias = Literal["idempotent", "once"]

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import random
+import os
 import re
-import secrets
-import uuid
 from datetime import datetime
 from typing import NewType
 
@@ -21,7 +19,7 @@ _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{3,63}")
 
 def new_run_id(now: datetime) -> RunId:
     """Return a fresh id of 26 characters (a ULID): those minted later sort later, to the millisecond."""
-    return RunId(_base32(int(now.timestamp() * 1000), 10) + _base32(secrets.randbits(80), 16))
+    return RunId(_base32(int(now.timestamp() * 1000), 10) + _base32(int.from_bytes(os.urandom(10)), 16))
 
 
 def run_id(text: str) -> RunId:
@@ -40,21 +38,25 @@ def run_id(text: str) -> RunId:
 
 def new_event_id() -> EventId:
     """Return a fresh id for one message to a run."""
-    return EventId(secrets.token_hex(8))
+    return EventId(os.urandom(8).hex())
 
 
 def new_holder_id() -> HolderId:
     """Return a fresh id for one process that drives runs."""
-    return HolderId(secrets.token_hex(10))
+    return HolderId(os.urandom(10).hex())
 
 
 def random_number() -> float:
     """Return a number from 0 up to but not including 1, for the journal to record."""
+    import random
+
     return random.random()
 
 
 def random_uuid() -> str:
     """Return a random UUID's text, for the journal to record."""
+    import uuid
+
     return str(uuid.uuid4())
 
 

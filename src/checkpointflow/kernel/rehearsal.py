@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import cast
 
 from checkpointflow.clock import Clock
@@ -17,6 +16,7 @@ from checkpointflow.kernel.passes import Pass, time_for
 from checkpointflow.kernel.run import Workflow
 from checkpointflow.kernel.state import StepRecord, TimerRecord, ValueRecord, WaitRecord, fold
 from checkpointflow.kernel.store import Hold, Store
+from checkpointflow.records import dataclass
 from checkpointflow.values import fingerprint
 
 

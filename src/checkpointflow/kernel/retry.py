@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
 from checkpointflow.clock import from_text
+from checkpointflow.records import dataclass
 from checkpointflow.values import JsonObject, JsonValue
 
 MAX_BACKOFF_SECONDS = 30 * 24 * 3600.0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 
 from checkpointflow.errors import ConcurrencyError, RunNotFailedError, RunSettledError, StepOnceError
@@ -15,6 +14,7 @@ from checkpointflow.kernel.scope import path_of, rerun_option
 from checkpointflow.kernel.state import RunState, StepRecord, fold
 from checkpointflow.kernel.store import Hold
 from checkpointflow.kernel.surroundings import Surroundings
+from checkpointflow.records import dataclass, replace
 from checkpointflow.values import JsonObject, JsonValue
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from checkpointflow.kernel import entries as e
 from checkpointflow.kernel.ids import StepKey
 from checkpointflow.kernel.scope import last_name, path_of, place_of
 from checkpointflow.kernel.state import RunState, ScopeRecord, StepRecord, TimerRecord, ValueRecord, WaitRecord
+from checkpointflow.records import dataclass
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
 from checkpointflow.kernel.entries import EffectClass
 from checkpointflow.kernel.ids import EventId, RunId, StepKey
 from checkpointflow.kernel.retry import RetryPolicy
+from checkpointflow.records import dataclass, field
 from checkpointflow.values import JsonObject, JsonValue
 
 T = TypeVar("T")

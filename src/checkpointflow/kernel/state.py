@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, TypeAlias, TypeVar, assert_never
 
@@ -12,6 +11,7 @@ from checkpointflow.kernel import entries as e
 from checkpointflow.kernel.ids import StepKey, WaitId
 from checkpointflow.kernel.run import Answer, Expired, StepResult
 from checkpointflow.kernel.scope import path_of
+from checkpointflow.records import dataclass, field
 from checkpointflow.values import JsonObject, JsonValue
 
 Status: TypeAlias = Literal["open", "waiting", "paused", "moved", "completed", "failed", "cancelled"]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal, Protocol, TypeAlias, assert_never
 
 from checkpointflow.kernel import entries as e
 from checkpointflow.kernel.ids import EventId, HolderId, RunId, StepKey, WaitId
+from checkpointflow.records import dataclass, replace
 from checkpointflow.values import JsonObject, JsonValue
 
 StoredStatus: TypeAlias = Literal["open", "waiting", "paused", "moved", "completed", "failed", "cancelled"]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from checkpointflow.clock import Clock
 from checkpointflow.kernel import ids
 from checkpointflow.kernel.effects import Executor
 from checkpointflow.kernel.journal import Observer
 from checkpointflow.kernel.store import Fits, Store
+from checkpointflow.records import dataclass, field
 
 
 class Interrupt:

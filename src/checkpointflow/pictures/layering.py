@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import pairwise
+
+from checkpointflow.records import dataclass, field
 
 GAP_X = 34.0
 _SWEEPS = 9

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-
 from checkpointflow.pictures import texts
 from checkpointflow.pictures.layering import Box, Level, Link
 from checkpointflow.pictures.picture import EDGE_WORDS, Edge, Group, Node, Picture
 from checkpointflow.pictures.routing import Point, Request, Route, Routing
+from checkpointflow.records import dataclass, field, replace
 
 TITLE, SMALL, WORDS = 13.0, 11.0, 11.0
 _MOST_WIDTH = 264.0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import cast
 
 from checkpointflow.pictures.mermaid import _ARROWS, _SHAPES
@@ -20,6 +19,7 @@ from checkpointflow.pictures.picture import (
     State,
     Status,
 )
+from checkpointflow.records import dataclass, field
 from checkpointflow.values import load
 
 _NODES = [

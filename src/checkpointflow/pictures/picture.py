@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, TypeAlias
+
+from checkpointflow.records import dataclass, field
 
 Shape: TypeAlias = Literal["step", "wait", "decision", "end", "reference", "start", "exit", "failure"]
 """What a node is: `start` and `exit` are where a list is entered and left, `failure` stands for any failure in it."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from checkpointflow.pictures.layering import Level, Link
+from checkpointflow.records import dataclass, field
 
 Point: TypeAlias = tuple[float, float]
 Span: TypeAlias = tuple[float, float]

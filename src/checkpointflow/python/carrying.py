@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import fields
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 from checkpointflow import clock
@@ -13,6 +12,7 @@ from checkpointflow.kernel import entries as e
 from checkpointflow.kernel.ids import EventId, RunId, WaitId
 from checkpointflow.kernel.store import Message
 from checkpointflow.python.store import Store
+from checkpointflow.records import fields
 from checkpointflow.stores.carried import CarriedStore
 from checkpointflow.values import JsonObject, JsonValue, dump, load
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from checkpointflow.records import replace
 
 if TYPE_CHECKING:
     from checkpointflow.frontends.document.model import Document

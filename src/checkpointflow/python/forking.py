@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from checkpointflow.kernel import entries as e
 from checkpointflow.kernel import ids
 from checkpointflow.kernel.ids import RunId
+from checkpointflow.records import replace
 
 if TYPE_CHECKING:
     from checkpointflow.python.store import Store

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
+
+from checkpointflow.records import dataclass
 
 MISSING: Any = object()
 """Stands for an argument that was left out; `None` is a legal input."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -34,6 +33,7 @@ from checkpointflow.python.graph_events import EventCallback
 from checkpointflow.python.graph_recorder import Recorder, times_of, view_of
 from checkpointflow.python.graph_snapshots import RunSnapshot, StepRecord, View
 from checkpointflow.python.graph_stores import WorkflowStore, checked_run_id
+from checkpointflow.records import dataclass
 from checkpointflow.stores.memory import MemoryStore
 from checkpointflow.values import JsonObject, JsonValue, checked
 

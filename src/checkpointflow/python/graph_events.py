@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from checkpointflow.records import dataclass, field
 from checkpointflow.values import JsonObject
 
 EVENT_WF_START = "wf:start"

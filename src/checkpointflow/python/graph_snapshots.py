@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
 from typing import Any, cast
 
 from checkpointflow.frontends.graph.handlers import WorkflowError, WorkflowState
 from checkpointflow.kernel import entries as e
+from checkpointflow.records import dataclass, field
 from checkpointflow.values import JsonObject, JsonValue, dump, load
 
 

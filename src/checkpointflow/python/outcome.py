@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from checkpointflow.python.checkpoint import Checkpoint
+from checkpointflow.records import dataclass, field
 from checkpointflow.values import JsonObject
 from checkpointflow.views import RunStatus, RunView, WaitView
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from checkpointflow.clock import Clock, SystemClock
 from checkpointflow.config import load_settings
 from checkpointflow.kernel.journal import Observer
 from checkpointflow.kernel.surroundings import Interrupt
+from checkpointflow.records import replace
 
 if TYPE_CHECKING:
     from checkpointflow.kernel.store import Store as StorePort

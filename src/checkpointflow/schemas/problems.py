@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from checkpointflow.records import dataclass
 from checkpointflow.schemas.wording import cut, describe, did_you_mean, listed, show
 from checkpointflow.values import JsonObject, JsonValue, dump
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from http import HTTPStatus
 from http.client import HTTPException
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from checkpointflow.clock import UTC, to_text
 from checkpointflow.errors import StepFailedError
+from checkpointflow.records import dataclass
 from checkpointflow.steps.masking import Hidden
 from checkpointflow.steps.outputs import OutputFile, new_file, sync_output, unwritable
 from checkpointflow.steps.printed import parse_json

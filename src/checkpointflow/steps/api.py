@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from hashlib import sha256
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ from urllib.parse import quote, urlencode
 from checkpointflow.errors import StepFailedError, StepOutputError
 from checkpointflow.kernel.effects import EffectStopped, OutcomeLost, Stop
 from checkpointflow.kernel.run import StepCall, StepContext, StepResult
+from checkpointflow.records import dataclass, replace
 from checkpointflow.steps.answers import LARGEST_BODY, Answer, receive
 from checkpointflow.steps.base import StepKind, StepSettings, output_paths
 from checkpointflow.steps.exchange import Line, Request, Route, Unreached, reason

@@ -6,7 +6,6 @@ import hashlib
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TypeAlias
@@ -14,6 +13,7 @@ from typing import TypeAlias
 from checkpointflow.kernel.effects import Stop
 from checkpointflow.kernel.ids import RunId, StepKey
 from checkpointflow.kernel.run import StepCall, StepContext, StepResult
+from checkpointflow.records import dataclass, field
 from checkpointflow.steps.masking import Hidden
 
 GIVEN_VARIABLES: Mapping[str, str] = {

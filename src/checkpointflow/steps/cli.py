@@ -6,13 +6,13 @@ import errno
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
 from checkpointflow.errors import StepFailedError, UnsupportedError
 from checkpointflow.kernel.effects import Stop
 from checkpointflow.kernel.run import StepCall, StepContext, StepResult
+from checkpointflow.records import dataclass
 from checkpointflow.steps import processes
 from checkpointflow.steps.base import StepKind, StepSettings, environment_of, output_paths
 from checkpointflow.steps.outputs import unwritable

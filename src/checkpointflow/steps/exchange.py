@@ -6,13 +6,13 @@ import contextlib
 import socket
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from http.client import BadStatusLine, HTTPException, UnknownProtocol
 from typing import TYPE_CHECKING
 
 from checkpointflow.errors import UnsupportedError
 from checkpointflow.kernel.effects import EffectStopped, OutcomeLost
+from checkpointflow.records import dataclass
 from checkpointflow.steps.hosts import Proxy
 from checkpointflow.steps.urls import Url
 

@@ -6,12 +6,12 @@ import re
 import socket
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import TypeAlias
 from urllib.parse import unquote
 
 from checkpointflow.errors import UnsupportedError
+from checkpointflow.records import dataclass, field
 from checkpointflow.steps.urls import Url, parse_url
 
 Resolve: TypeAlias = Callable[[str, int], Sequence[str]]

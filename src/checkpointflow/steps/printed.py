@@ -7,12 +7,12 @@ import contextlib
 import os
 import re
 import signal
-from dataclasses import dataclass
 from pathlib import Path
 from string import whitespace
 
 from checkpointflow.errors import StepOutputError
 from checkpointflow.kernel.run import StepResult
+from checkpointflow.records import dataclass
 from checkpointflow.steps.outputs import sync_output
 from checkpointflow.values import MAX_DEPTH, JsonObject, JsonValue, checked, dump, load
 

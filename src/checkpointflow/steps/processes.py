@@ -11,13 +11,13 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from checkpointflow.errors import UnsupportedError
 from checkpointflow.kernel.effects import EffectStopped, OutcomeLost, Stop
+from checkpointflow.records import dataclass
 from checkpointflow.steps.masking import MaskedStream
 from checkpointflow.steps.outputs import OutputFile, new_file, unwritable
 from checkpointflow.steps.pumps import Pump

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from checkpointflow.errors import StepFailedError, StepOutputError, UnsupportedError
 from checkpointflow.kernel.effects import Stop
 from checkpointflow.kernel.run import StepCall, StepContext, StepResult
+from checkpointflow.records import dataclass
 from checkpointflow.steps import processes
 from checkpointflow.steps.base import StepKind, StepSettings, environment_of, output_paths
 from checkpointflow.steps.outputs import OutputFile, new_file, unwritable

@@ -6,7 +6,6 @@ import os
 import stat
 from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import quote
@@ -14,6 +13,7 @@ from urllib.parse import quote
 from checkpointflow.errors import CheckpointflowError, SecretUnavailableError, StepOutputError
 from checkpointflow.kernel.effects import EffectStopped, OutcomeLost
 from checkpointflow.kernel.run import StepCall, StepContext, StepResult
+from checkpointflow.records import dataclass, replace
 from checkpointflow.steps.base import StepSettings
 from checkpointflow.steps.masking import SHORTEST, Hidden
 from checkpointflow.values import JsonObject, JsonValue

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from urllib.parse import quote, urljoin
+
+from checkpointflow.records import dataclass
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 RESERVED_HEADERS = frozenset(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 
 from checkpointflow.kernel import entries as e
 from checkpointflow.kernel.ids import RunId, StepKey
 from checkpointflow.kernel.store import Fits, Message, OpenWait, RunHead, advance, first_head, wait_change
+from checkpointflow.records import dataclass, replace
 
 
 def head_of(run_id: RunId, entries: Sequence[e.AnyEntry]) -> RunHead:

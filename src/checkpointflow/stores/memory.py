@@ -6,7 +6,6 @@ import copy
 import os
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal
 
@@ -32,6 +31,7 @@ from checkpointflow.kernel.store import (
     moves_away,
     stands_against,
 )
+from checkpointflow.records import dataclass, field, replace
 from checkpointflow.stores import refusals
 from checkpointflow.stores.derived import head_of, take_kept, wait_effects
 from checkpointflow.values import JsonObject, dump, load

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,6 +19,7 @@ from checkpointflow.frontends.document.strict_yaml import (
 from checkpointflow.frontends.document.structure import check_tree
 from checkpointflow.frontends.document.yaml_problems import SyntaxProblem, as_yaml_error
 from checkpointflow.kernel.scope import last_name
+from checkpointflow.records import dataclass
 from checkpointflow.schemas import did_you_mean
 from checkpointflow.testing.beside import SCHEMA_VERSION, case_file_of, document_of, is_case_file
 from checkpointflow.testing.case_schema import cases_schema

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from typing import cast
@@ -14,6 +13,7 @@ from checkpointflow.frontends.document.loader import Loaded
 from checkpointflow.frontends.document.model import ON_ERROR, Document, Path, Step
 from checkpointflow.frontends.document.specs import KINDS
 from checkpointflow.frontends.document.strict_yaml import parse
+from checkpointflow.records import dataclass
 from checkpointflow.values import JsonObject
 
 

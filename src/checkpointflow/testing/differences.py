@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias
 
+from checkpointflow.records import dataclass
 from checkpointflow.schemas import show
 from checkpointflow.values import JsonObject, JsonValue
 

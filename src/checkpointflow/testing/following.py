@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Any, cast
 
 from checkpointflow.expressions import Expression
@@ -13,6 +12,7 @@ from checkpointflow.frontends.document.texts import Texts
 from checkpointflow.frontends.document.trace import Trace
 from checkpointflow.kernel.effects import Effect
 from checkpointflow.kernel.ids import StepKey
+from checkpointflow.records import dataclass, field
 from checkpointflow.testing.case_schema import CALL_FIELDS
 from checkpointflow.testing.differences import Difference
 from checkpointflow.values import JsonObject, JsonValue

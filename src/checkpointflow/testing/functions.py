@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, cast
@@ -23,6 +22,7 @@ from checkpointflow.kernel.scope import last_name
 from checkpointflow.kernel.state import WaitRecord, fold
 from checkpointflow.kernel.store import Message, OpenWait
 from checkpointflow.kernel.surroundings import Surroundings
+from checkpointflow.records import dataclass
 from checkpointflow.schemas import Schema, check, is_valid, told
 from checkpointflow.steps import make_perform
 from checkpointflow.steps.base import StepSettings

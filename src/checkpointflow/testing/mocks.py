@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, cast
@@ -23,6 +22,7 @@ from checkpointflow.kernel.effects import (
 from checkpointflow.kernel.ids import RunId, StepKey
 from checkpointflow.kernel.run import Origin, StepCall, StepContext, StepResult
 from checkpointflow.kernel.scope import last_name
+from checkpointflow.records import replace
 from checkpointflow.schemas import show
 from checkpointflow.steps import make_perform
 from checkpointflow.steps.answers import Answer

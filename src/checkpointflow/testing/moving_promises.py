@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from checkpointflow.errors import JournalConflictError, RunExistsError
 from checkpointflow.kernel import entries as e
 from checkpointflow.kernel.ids import RunId
 from checkpointflow.kernel.store import Message, Store
+from checkpointflow.records import replace
 from checkpointflow.testing import samples as s
 from checkpointflow.testing.samples import RUN
 

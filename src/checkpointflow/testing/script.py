@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, TypeAlias, cast
@@ -11,6 +10,7 @@ from typing import Any, TypeAlias, cast
 from checkpointflow.kernel.ids import EventId, RunId, StepKey
 from checkpointflow.kernel.store import Message, MessageKind, OpenWait
 from checkpointflow.kernel.surroundings import Interrupt
+from checkpointflow.records import dataclass
 from checkpointflow.schemas import Schema, check, told
 from checkpointflow.stores.memory import MemoryStore
 from checkpointflow.testing.cases import names_step

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 
 import pytest
 
@@ -21,6 +20,7 @@ from checkpointflow.errors import (
 from checkpointflow.kernel import entries as e
 from checkpointflow.kernel.ids import RunId
 from checkpointflow.kernel.store import Hold, Store, advance, first_head
+from checkpointflow.records import replace
 from checkpointflow.testing import samples as s
 from checkpointflow.testing.driving_promises import DrivingPromises
 from checkpointflow.testing.inbox_promises import InboxPromises, became

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from checkpointflow.config import load_settings
 from checkpointflow.errors import UsageError
 from checkpointflow.frontends.document.loader import Loaded, load_file
 from checkpointflow.frontends.document.strict_yaml import parse
+from checkpointflow.records import dataclass
 from checkpointflow.schemas import did_you_mean
 from checkpointflow.testing.beside import SCHEMA_VERSION
 from checkpointflow.testing.cases import Case, CaseFile, check_cases, fields_of, load_cases

@@ -170,12 +170,17 @@ def test_a_thread_that_cannot_be_started_breaks_the_attempt_and_not_the_drive(mo
 
 
 def test_the_late_end_of_an_attempt_given_up_is_not_taken_for_the_next_one():
-    begun, go, hold, threads = threading.Event(), threading.Event(), threading.Event(), []
+    begun, go, hold, occupied, threads = *(threading.Event() for _ in range(4)), []
 
     def slow():
         threads.append(threading.current_thread())
         begun.set()
         return go.wait(30)
+
+    def occupy():
+        threads.append(threading.current_thread())
+        occupied.set()
+        return hold.wait(30)
 
     executor = local(slow)
     assert begun.wait(30)
@@ -184,10 +189,17 @@ def test_the_late_end_of_an_attempt_given_up_is_not_taken_for_the_next_one():
     following = LocalEffect(function=lambda _context: hold.wait(30), identity="here:next")
     executor.start(Effect(call=following, context=context(attempt=2)))
     go.set()
-    threads[0].join(30)
+    while threads[-1] is not threads[0] or len(threads) == 1:  # it is free only once the late end has been told
+        other = LocalEffect(function=lambda _context: occupy(), identity="here:other")
+        executor.start(Effect(call=other, context=context(key=f"other-{len(threads)}")))
+        assert occupied.wait(30)
+        occupied.clear()
     assert executor.wait(0) == []
     hold.set()
-    (finished,) = executor.wait(30)
+    ended = []
+    while len(ended) < len(threads):
+        ended += executor.wait(30)
+    (finished,) = [one for one in ended if one.key == "s"]
     assert (finished.attempt, finished.ending) == (2, Succeeded(StepResult(True, {})))
 
 

@@ -23,6 +23,6 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace, door: Door) -> Envelope:
     """Show the run's history as `result`; the exit code is the run's own."""
-    found = door.client().inspect(door.find(args.run_id))
+    found = door.reader().inspect(door.find(args.run_id))
     exit_code = 0 if args.exit_zero else None
     return shapes.of_run(found.run, exit_code=exit_code, more={"result": shapes.inspection(found)})

@@ -15,7 +15,7 @@ from checkpointflow.errors import StoreUnavailable, UsageError
 
 if TYPE_CHECKING:
     from checkpointflow.cli.door import Door
-    from checkpointflow.client import Client
+    from checkpointflow.client import Reader
     from checkpointflow.views import StepView
 
 NAME = "logs"
@@ -43,8 +43,8 @@ def run(args: Namespace, door: Door) -> Envelope:
     """
     run_id = door.find(args.run_id)
     if not door.quiet:
-        _say_what_is_gone(door.client(), run_id, args)
-    pieces = _followed(door.client(), run_id, args) if args.follow else _whole(door.client(), run_id, args)
+        _say_what_is_gone(door.reader(), run_id, args)
+    pieces = _followed(door.reader(), run_id, args) if args.follow else _whole(door.reader(), run_id, args)
     try:
         exit_code = streams.put_bytes(pieces)
     except OSError as error:
@@ -56,9 +56,9 @@ def run(args: Namespace, door: Door) -> Envelope:
     return Envelope(text="", exit_code=exit_code)
 
 
-def _say_what_is_gone(client: Client, run_id: str, args: Namespace) -> None:
+def _say_what_is_gone(reader: Reader, run_id: str, args: Namespace) -> None:
     """Say on stderr of which steps, whose output was captured, the files are not there any more."""
-    steps = client.inspect(run_id).step_results
+    steps = reader.inspect(run_id).step_results
     ended = [one for one in steps if one.step_kind == "cli" and one.status in ("completed", "failed")]
     wanted = [one for one in ended if args.step in (None, one.step_id, one.step_key)]
     gone = [f"`{one.step_key}`" for one in wanted if one.stdout_path is None and one.stderr_path is None]
@@ -67,8 +67,8 @@ def _say_what_is_gone(client: Client, run_id: str, args: Namespace) -> None:
         streams.say(f"cpf logs: the output of {shown} is gone: its files are not in the state folder any more\n")
 
 
-def _whole(client: Client, run_id: str, args: Namespace) -> Iterator[bytes]:
-    found = client.logs(run_id, args.step, stderr=args.stderr, attempt=args.attempt)
+def _whole(reader: Reader, run_id: str, args: Namespace) -> Iterator[bytes]:
+    found = reader.logs(run_id, args.step, stderr=args.stderr, attempt=args.attempt)
     end = b"\n"
     for step, path in found:
         if len(found) > 1:
@@ -78,14 +78,14 @@ def _whole(client: Client, run_id: str, args: Namespace) -> Iterator[bytes]:
             yield piece
 
 
-def _followed(client: Client, run_id: str, args: Namespace) -> Iterator[bytes]:
+def _followed(reader: Reader, run_id: str, args: Namespace) -> Iterator[bytes]:
     """Yield what is there, then what is added, until nobody drives the run any more."""
     sources: dict[Path, StepView] = {}
     read: dict[Path, int] = {}
     last: Path | None = None
     end = b"\n"
-    for view in client.watch(run_id):
-        for step, path in _sources(client, run_id, args):
+    for view in reader.watch(run_id):
+        for step, path in _sources(reader, run_id, args):
             sources.setdefault(path, step)
         for path, step in sources.items():
             for piece in _rest(path, read.get(path, 0)):
@@ -97,13 +97,13 @@ def _followed(client: Client, run_id: str, args: Namespace) -> Iterator[bytes]:
         if view.status == "running":
             yield FLUSH
     if args.step is not None and not sources:
-        client.logs(run_id, args.step, stderr=args.stderr, attempt=args.attempt)  # which says that there is nothing
+        reader.logs(run_id, args.step, stderr=args.stderr, attempt=args.attempt)  # which says that there is nothing
 
 
-def _sources(client: Client, run_id: str, args: Namespace) -> list[tuple[StepView, Path]]:
+def _sources(reader: Reader, run_id: str, args: Namespace) -> list[tuple[StepView, Path]]:
     """Return what there is so far, which may be nothing."""
     try:
-        return client.logs(run_id, args.step, stderr=args.stderr, attempt=args.attempt)
+        return reader.logs(run_id, args.step, stderr=args.stderr, attempt=args.attempt)
     except UsageError:
         return []
 

@@ -32,7 +32,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace, door: Door) -> Envelope:
     """List runs."""
-    found, cursor = door.client().runs(
+    found, cursor = door.reader().runs(
         status=args.status, workflow=args.workflow, labels=dict(args.label), limit=args.limit, after=args.after
     )
     runs: list[JsonValue] = [run_fields(view) for view in found]

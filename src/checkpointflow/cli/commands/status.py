@@ -23,5 +23,5 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace, door: Door) -> Envelope:
     """Show the run; the exit code is the run's own."""
-    view = door.client().get(door.find(args.run_id))
+    view = door.reader().get(door.find(args.run_id))
     return shapes.of_run(view, exit_code=0 if args.exit_zero else None)

@@ -26,7 +26,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace, door: Door) -> Envelope:
     """List the open waits that nobody has answered."""
-    waits = door.client().waits(audience=args.audience)
+    waits = door.reader().waits(audience=args.audience)
     shared = actions.crowded(waits)
     blocks: list[JsonValue] = [
         _fields(wait, by_id=args.audience is not None or (wait.run_id, wait.event_name) in shared) for wait in waits

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from dataclasses import dataclass
 from importlib import import_module
 from typing import cast
 
 from checkpointflow.cli.arguments import Asking, parser_of
 from checkpointflow.cli.door import COMMANDS
+from checkpointflow.records import dataclass
 
 EVERYWHERE = {"--quiet": "say nothing on stderr", "--debug": "print tracebacks on stderr"}
 

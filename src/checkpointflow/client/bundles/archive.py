@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import tarfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import IO
+
+from checkpointflow.records import dataclass
 
 BLOCK_BYTES = 512
 END = bytes(2 * BLOCK_BYTES)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from checkpointflow.client.bundles.archive import LONGEST_NAME
 from checkpointflow.kernel import entries as e
 from checkpointflow.kernel.ids import RunId
 from checkpointflow.kernel.store import Message, OpenWait, RunHead
+from checkpointflow.records import dataclass
 from checkpointflow.steps.base import output_paths
 from checkpointflow.stores.derived import head_of, wait_effects
 from checkpointflow.values import JsonObject, JsonValue, dump

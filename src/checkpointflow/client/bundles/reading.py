@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, cast
@@ -20,6 +19,7 @@ from checkpointflow.kernel import entries as e
 from checkpointflow.kernel.ids import run_id as checked_run_id
 from checkpointflow.kernel.state import fold
 from checkpointflow.kernel.store import Message
+from checkpointflow.records import dataclass
 from checkpointflow.values import JsonObject, JsonValue, dump, load
 
 _BROKEN = (

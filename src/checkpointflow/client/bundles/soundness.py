@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import fields
 from datetime import datetime
 from typing import Any, get_args
 
 from checkpointflow.kernel import entries as e
 from checkpointflow.kernel.store import MessageKind, MessageState
+from checkpointflow.records import fields
 from checkpointflow.schemas import is_valid
 from checkpointflow.values import dump
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from itertools import product
 from math import prod
 from typing import cast
@@ -12,6 +11,7 @@ from checkpointflow.errors import ExpressionError
 from checkpointflow.expressions import Expression, as_condition, parse_condition
 from checkpointflow.frontends.document.model import Document, Step, condition_text
 from checkpointflow.frontends.document.scopes import Scopes
+from checkpointflow.records import dataclass
 from checkpointflow.values import JsonObject, JsonValue, dump
 
 _MAX_TRIES = 512

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, cast
 
@@ -15,7 +14,9 @@ from checkpointflow.errors import UnsupportedError
 from checkpointflow.frontends.definition import Meanings, StepTraits
 from checkpointflow.frontends.document.model import Document
 from checkpointflow.kernel.run import Workflow
+from checkpointflow.records import dataclass, field
 from checkpointflow.values import JsonObject, JsonValue, fingerprint, fingerprint_text
+from checkpointflow.version import __version__
 
 if TYPE_CHECKING:
     from checkpointflow.pictures.picture import Picture
@@ -123,9 +124,29 @@ def entry(text: str, path: str | None, tree: JsonObject, refs: Mapping[str, str]
     return {"text": text, "path": path, "tree": tree, "refs": dict(refs)}
 
 
-def bundle(root: str, documents: Mapping[str, JsonObject]) -> JsonObject:
-    """Return the definition of these documents."""
-    return {"kind": KIND, "version": VERSION, "root": root, "documents": dict(documents)}
+def bundle(root: str, documents: Mapping[str, JsonObject], *, is_clean: bool) -> JsonObject:
+    """Return the definition of these documents; `is_clean` if they were checked and there was nothing to say."""
+    checked: JsonObject = {"checked": checker()} if is_clean else {}
+    return {"kind": KIND, "version": VERSION, "root": root, "documents": dict(documents), **checked}
+
+
+def checker() -> str:
+    """Return what decides whether a document is in order: this version, and the extras that are installed."""
+    from importlib.util import find_spec
+
+    return f"{__version__}+re2" if find_spec("re2") else __version__
+
+
+def hash_of_text(text: str) -> str:
+    """Return the hash of the definition of a text that names no other document."""
+    return definition_hash({"root": "0", "documents": {"0": {"text": text, "refs": {}}}})
+
+
+def known(stored: JsonObject, *, path: str) -> Loaded | None:
+    """Return the document of a stored definition without checking it again; None if it was not found in order."""
+    if stored.get("kind") != KIND or stored.get("checked") != checker():
+        return None
+    return Loaded(document=open_definition(stored, path=path), problems=[], stored=stored)
 
 
 def definition_hash(definition: JsonObject) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 
 from checkpointflow.clock import to_text
 from checkpointflow.errors import ExpressionError, StepFailedError, VisitLimitError
@@ -15,6 +14,7 @@ from checkpointflow.frontends.document.trace import NOBODY, Trace
 from checkpointflow.kernel.ids import StepKey
 from checkpointflow.kernel.run import Run
 from checkpointflow.kernel.scope import encoded_name
+from checkpointflow.records import dataclass, field
 from checkpointflow.values import JsonObject, JsonValue
 
 

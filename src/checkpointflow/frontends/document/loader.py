@@ -99,10 +99,10 @@ class _Loading:
         while self._waiting:
             self._examine(*self._waiting.popleft())
         self._refuse_errors()
-        definition = bundle(_ROOT, self._entries)
-        document = open_definition(definition)
+        document = open_definition(bundle(_ROOT, self._entries, is_clean=False))
         if document.library:
             self._check_links(document)
+        definition = bundle(_ROOT, self._entries, is_clean=not self._problems)
         return Loaded(document=document, problems=in_order(self._problems), stored=definition)
 
     def _refuse_errors(self) -> None:

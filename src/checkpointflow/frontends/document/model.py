@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TypeAlias, cast
 
 from checkpointflow.errors import UnknownKindError
 from checkpointflow.frontends.document.schema import MAX_VISITS
 from checkpointflow.frontends.document.specs import KINDS
+from checkpointflow.records import dataclass, field
 from checkpointflow.values import JsonObject, JsonValue
 
 Path: TypeAlias = tuple[str | int, ...]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import cast
 
 from checkpointflow.frontends.document.answers import Answers
 from checkpointflow.frontends.document.model import END, Document, Step
 from checkpointflow.kernel.scope import encoded_name, member_key
 from checkpointflow.pictures.picture import Edge, EdgeKind, Group, Node, Picture, Shape
+from checkpointflow.records import dataclass, field
 from checkpointflow.values import JsonValue, dump
 
 MOST_BOXES = 5_000

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import cast
 
 from checkpointflow.errors import CheckpointflowError, ExpressionError
@@ -23,6 +22,7 @@ from checkpointflow.frontends.document.reach import Runs, both, runs_of
 from checkpointflow.frontends.document.scopes import Scopes
 from checkpointflow.frontends.document.shell import programs_of
 from checkpointflow.kernel.scope import encoded_name
+from checkpointflow.records import dataclass
 from checkpointflow.values import JsonObject, JsonValue
 
 _TELLING = ("command", "argv", "method", "url", "call", "workflow_ref")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from checkpointflow.records import dataclass, field
 from checkpointflow.values import JsonObject, JsonValue
 
 Path: TypeAlias = tuple[str | int, ...]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from checkpointflow.frontends.document.answers import Answers
 from checkpointflow.frontends.document.model import END, Step
+from checkpointflow.records import dataclass, field
 from checkpointflow.values import JsonObject, JsonValue
 
 Runs: TypeAlias = Literal["yes", "no", "depends"]

@@ -8,9 +8,9 @@ below it, as does `x-secrets: true`: secrets may stand there; `x-says` is what a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from checkpointflow.records import dataclass
 from checkpointflow.values import JsonObject, JsonValue
 
 ID_PATTERN = r"""^[^\s\x00-\x1f\x7f/#\[\]{}$"']+$"""

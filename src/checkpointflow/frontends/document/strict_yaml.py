@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import math
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from checkpointflow.frontends.document.positions import Node, Place, Source
 from checkpointflow.frontends.document.yaml_problems import SyntaxProblem, explain
+from checkpointflow.records import dataclass
 from checkpointflow.values import JsonValue
 
 if TYPE_CHECKING:

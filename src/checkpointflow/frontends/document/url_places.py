@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
 from urllib.parse import quote, unquote
 
 from checkpointflow.expressions import Expression, SecretText, Template, joined
+from checkpointflow.records import dataclass
 from checkpointflow.steps.urls import parse_url
 
 Place: TypeAlias = Literal["base", "host", "port", "path", "query", "fragment"]

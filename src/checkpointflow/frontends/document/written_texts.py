@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from checkpointflow.expressions import Expression, Template
 from checkpointflow.frontends.document.model import Path, condition_text
 from checkpointflow.frontends.document.schema import header_schema, step_schema
+from checkpointflow.records import dataclass
 from checkpointflow.values import JsonObject, JsonValue
 
 _SKIPPED = frozenset({"note", "schema", "steps"})

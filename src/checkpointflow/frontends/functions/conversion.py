@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import fields, is_dataclass
 from enum import Enum
 from pathlib import PurePath
+from types import FunctionType
 from typing import Any, cast, get_origin, get_type_hints
+from weakref import WeakKeyDictionary
 
 from checkpointflow.errors import WorkflowCodeError
 from checkpointflow.values import MAX_DEPTH, JsonObject, JsonValue, checked
 
 ANY = Any
+_HINTS: WeakKeyDictionary[FunctionType, dict[tuple[str, ...], dict[str, Any]]] = WeakKeyDictionary()
+"""What annotations stand for, by function and names: a task may be called thousands of times."""
 _PLAIN: Mapping[object, tuple[type, ...]] = {
     bool: (bool,),
     str: (str,),
@@ -91,6 +94,16 @@ def hints_of(function: object, names: Iterable[str], what: str) -> dict[str, Any
     Raises:
         WorkflowCodeError: a word is not known where the callable stands.
     """
+    chosen = tuple(names)
+    known = _HINTS.get(function, {}) if isinstance(function, FunctionType) else {}
+    if chosen not in known:
+        known[chosen] = _hints(function, chosen, what)
+        if isinstance(function, FunctionType):
+            _HINTS[function] = known
+    return known[chosen]
+
+
+def _hints(function: object, names: tuple[str, ...], what: str) -> dict[str, Any]:
     annotations = getattr(function, "__annotations__", None) or {}
     wanted = {name: annotations[name] for name in names if name in annotations}
 
@@ -122,10 +135,16 @@ def _taken_apart(value: object, where: str, depth: int) -> object:
         return {key: _taken_apart(item, f"{where}.{key}", depth + 1) for key, item in items}
     if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray | memoryview):
         return [_taken_apart(item, f"{where}[{index}]", depth + 1) for index, item in enumerate(value)]
-    if is_dataclass(value) and not isinstance(value, type):
-        found = {one.name: getattr(value, one.name) for one in fields(value)}
+    if hasattr(value, "__dataclass_fields__") and not isinstance(value, type):
+        found = {name: getattr(value, name) for name in _field_names(value)}
         return {name: _taken_apart(item, f"{where}.{name}", depth + 1) for name, item in found.items()}
     return _foreign(value, where)
+
+
+def _field_names(value: Any) -> list[str]:
+    from dataclasses import fields  # noqa: TID251 - of the caller's classes
+
+    return [one.name for one in fields(value)]
 
 
 def _foreign(value: object, where: str) -> object:

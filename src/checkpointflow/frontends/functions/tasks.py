@@ -6,13 +6,13 @@ import functools
 import inspect
 from collections.abc import Callable
 from contextvars import ContextVar
-from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
 from checkpointflow.errors import WorkflowCodeError
 from checkpointflow.frontends.functions.conversion import ANY, hints_of
 from checkpointflow.kernel.retry import RetryPolicy
 from checkpointflow.kernel.run import Policy, StepContext
+from checkpointflow.records import dataclass, field
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, TypeAlias, cast
 
 from checkpointflow.errors import StepFailedError
@@ -15,6 +14,7 @@ from checkpointflow.frontends.graph.handlers import Handler, NodeContext, Workfl
 from checkpointflow.frontends.graph.results import recorded
 from checkpointflow.kernel.retry import RetryPolicy
 from checkpointflow.kernel.run import LocalEffect, Loop, Policy, StepContext
+from checkpointflow.records import dataclass, field
 from checkpointflow.values import JsonObject, JsonValue, checked
 
 RESUME = "__resume__"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any, Literal, TypeAlias, cast
 
+from checkpointflow.records import dataclass, field, fields
 from checkpointflow.values import JsonObject, JsonValue, copied, fingerprint
 
 Strategy: TypeAlias = Literal["fixed", "exponential"]

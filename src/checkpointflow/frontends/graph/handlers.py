@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias, cast
 
+from checkpointflow.records import dataclass, field
 from checkpointflow.values import JsonObject, JsonValue, copied
 
 

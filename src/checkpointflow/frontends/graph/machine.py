@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from checkpointflow.frontends.graph.grammar import Edge, Graph
+from checkpointflow.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

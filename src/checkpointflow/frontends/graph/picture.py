@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from checkpointflow.frontends.graph.grammar import Edge as GraphEdge
 from checkpointflow.frontends.graph.grammar import Graph, Node, Subflow
 from checkpointflow.kernel.scope import encoded_name
 from checkpointflow.pictures.picture import Edge, Group, Picture, Shape
 from checkpointflow.pictures.picture import Node as Box
+from checkpointflow.records import dataclass, field
 from checkpointflow.values import JsonValue, dump
 
 MOST_BOXES = 5_000

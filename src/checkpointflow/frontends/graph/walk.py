@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine
-from dataclasses import dataclass
 from typing import Any, cast
 
 from checkpointflow.errors import CheckpointflowError, StepFailedError, StepTimeoutError
@@ -15,6 +14,7 @@ from checkpointflow.frontends.graph.handlers import WorkflowError
 from checkpointflow.frontends.graph.machine import Machine, Visit
 from checkpointflow.frontends.graph.results import check_reads, merged
 from checkpointflow.kernel.run import Expired, Fiber, Run, Scope, WaitRequest
+from checkpointflow.records import dataclass
 from checkpointflow.values import JsonObject, JsonValue
 
 ANSWER = ".answer"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import cast
 
 from checkpointflow import clock
 from checkpointflow.kernel.ids import RunId
 from checkpointflow.kernel.store import SETTLED, Delivery, Message
+from checkpointflow.records import replace
 from checkpointflow.stores import refusals
 from checkpointflow.stores.sqlite import rows
 from checkpointflow.stores.sqlite.database import Row, Transaction, Value

@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from checkpointflow.records import dataclass
 from checkpointflow.stores.sqlite import failures, locks
 
 if TYPE_CHECKING:

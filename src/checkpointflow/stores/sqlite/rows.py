@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import fields
 from datetime import datetime
 from typing import Any, cast
 
 from checkpointflow import clock
 from checkpointflow.errors import StoreCorrupt
 from checkpointflow.kernel.store import Message, OpenWait, RunHead
+from checkpointflow.records import fields
 from checkpointflow.stores.sqlite.database import Row
 from checkpointflow.values import JsonObject, dump, load
 

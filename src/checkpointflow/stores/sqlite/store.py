@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -32,6 +31,7 @@ from checkpointflow.kernel.store import (
     moves_away,
     stands_against,
 )
+from checkpointflow.records import replace
 from checkpointflow.stores import refusals
 from checkpointflow.stores.derived import head_of, take_kept, wait_effects
 from checkpointflow.stores.sqlite import deletion, driving, inbox, locks, rows

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from dataclasses import replace
 from typing import Any, TypeAlias, cast
 
 from checkpointflow.errors import StepFailedError
@@ -11,6 +10,7 @@ from checkpointflow.frontends.branches import Member, Ok, branches, first_failur
 from checkpointflow.frontends.document.frame import Done, Frame
 from checkpointflow.frontends.document.model import Step
 from checkpointflow.kernel.run import Run
+from checkpointflow.records import replace
 from checkpointflow.values import JsonValue
 
 Work: TypeAlias = Callable[[Run], Coroutine[Any, Any, JsonValue]]

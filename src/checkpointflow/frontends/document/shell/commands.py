@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 
 from checkpointflow.frontends.document.shell import advice
 from checkpointflow.frontends.document.shell.reading import NAME, Command, Reading, Redirection, Word
 from checkpointflow.frontends.document.shell.words import WordReader
+from checkpointflow.records import dataclass, field
 
 _OPENERS = {"if": "fi", "while": "done", "until": "done", "{": "}"}
 _MIDDLES = {"then": "fi", "elif": "fi", "else": "fi", "do": "done"}

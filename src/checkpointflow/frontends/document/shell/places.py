@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from checkpointflow.frontends.document.shell import advice
 from checkpointflow.frontends.document.shell.reading import (
@@ -14,6 +13,7 @@ from checkpointflow.frontends.document.shell.reading import (
     Unreadable,
 )
 from checkpointflow.frontends.document.shell.rules import known_reading, read_into
+from checkpointflow.records import dataclass
 
 READ_SHELLS = ("sh", "bash", "dash")
 _REWRITE = f"use a plain place (a word of its own, \"…\", '…', `$( … )`), {advice.ENV}, or {advice.SCRIPT}"

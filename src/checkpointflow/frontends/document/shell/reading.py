@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
+
+from checkpointflow.records import dataclass, field
 
 MARK = "\0"
 """Stands for one hole in the text that is read; no command text can hold a NUL of its own."""

@@ -1,0 +1,1 @@
+"""Measurements of checkpointflow against raw limits and its peers, interleaved in one run; no part of the package."""
