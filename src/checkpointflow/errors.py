@@ -11,6 +11,8 @@ from typing import ClassVar, Literal
 
 from checkpointflow.values import JsonObject, JsonValue
 
+_LONGEST_MESSAGE = 2_000
+
 
 class CheckpointflowError(Exception):
     """The root: something checkpointflow refused or could not do.
@@ -534,6 +536,16 @@ def exit_code_of(code: str) -> int:
         if cls.code == code:
             return cls.exit_code
     return RunError.exit_code
+
+
+def said(error: BaseException) -> str:
+    """Return the name of an exception and its message, cut after 2,000 characters; some cannot even say one."""
+    try:
+        message = str(error)
+    except Exception:
+        message = "(its message cannot be had)"
+    message = message if len(message) <= _LONGEST_MESSAGE else f"{message[:_LONGEST_MESSAGE]}…"
+    return f"{type(error).__name__}: {message}" if message else type(error).__name__
 
 
 def is_of_the_run(error: BaseException) -> bool:

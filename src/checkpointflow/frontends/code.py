@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,10 +41,12 @@ def found_again(module: str, path: str | None) -> ModuleType:
     for loaded in _loaded_from(path):
         return loaded
     names = module.split(".")
-    root = Path(path).parents[len(names) - 1]
-    if Path(path).stem in (names[-1], "__init__") and root.joinpath(*names).with_suffix(".py") == Path(path):
+    root = Path(*Path(path).parts[: -len(names)])
+    if len(names) > 1 and root.joinpath(*names).with_suffix(".py") == Path(path):
         _put_on_path(str(root))
-        return importlib.import_module(module)
+        found = importlib.import_module(module)
+        if _is_of(found, path):
+            return found
     return _imported(Path(path))
 
 
@@ -71,7 +74,7 @@ class _Importing:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         """Turn an error."""
-        if not isinstance(error, Exception) or isinstance(error, DocumentError):
+        if not isinstance(error, Exception | SystemExit) or isinstance(error, DocumentError):
             return
         if isinstance(error, ModuleNotFoundError) and error.name == self._what.partition(".")[0]:
             raise FileMissingError(f"there is no module `{self._what}` here", hint="check its name") from None
@@ -94,11 +97,13 @@ def _line_of(error: BaseException) -> int | None:
 
 
 def _loaded_from(path: str) -> Iterator[ModuleType]:
-    name = Path(path).name
-    for one in list(sys.modules.values()):
-        file = str(getattr(one, "__file__", None) or "")
-        if file.endswith(name) and Path(file).resolve() == Path(path):
-            yield one
+    return (one for one in list(sys.modules.values()) if _is_of(one, path))
+
+
+def _is_of(module: ModuleType, path: str) -> bool:
+    """Tell whether a module was loaded from a file."""
+    file = str(getattr(module, "__file__", None) or "")
+    return file.endswith(Path(path).name) and Path(file).resolve() == Path(path)
 
 
 def _imported(file: Path) -> ModuleType:
@@ -106,7 +111,9 @@ def _imported(file: Path) -> ModuleType:
     for loaded in _loaded_from(str(file)):
         return loaded
     _put_on_path(str(file.parent))
-    name = file.stem if file.stem not in sys.modules else f"{file.stem}_{fingerprint_text(str(file))[:12]}"
+    _forget_namesakes(file.parent)
+    is_taken = file.stem in sys.modules or file.stem in sys.stdlib_module_names
+    name = f"{file.stem}_{fingerprint_text(str(file))[:12]}" if is_taken else file.stem
     spec = importlib.util.spec_from_file_location(name, file)
     if spec is None or spec.loader is None:
         raise ImportError(f"`{file}` is no Python file")
@@ -120,6 +127,29 @@ def _imported(file: Path) -> ModuleType:
     return module
 
 
+_ours: list[str] = []
+"""The folders that were put on the path here, that of the code imported last before the others."""
+
+
 def _put_on_path(folder: str) -> None:
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
+    """Have modules of a folder found: after those of Python and of what is installed, before other folders of ours."""
+    if folder in sys.path and folder not in _ours:
+        return
+    for one in _ours:
+        if one in sys.path:
+            sys.path.remove(one)
+    _ours[:] = [folder, *(one for one in _ours if one != folder)]
+    sys.path += _ours
+
+
+def _forget_namesakes(folder: Path) -> None:
+    """Have code import what lies beside it, not what another folder of ours has under the same name.
+
+    Code that was imported before keeps what it has; what it imports later, inside a function, is looked up anew.
+    """
+    others = [one for one in _ours if one != str(folder)]
+    for name, module in list(sys.modules.items()):
+        file = str(getattr(module, "__file__", None) or "")
+        lies_elsewhere = any(file.startswith(one + os.sep) for one in others) and "site-packages" not in file
+        if lies_elsewhere and (folder / f"{name.partition('.')[0]}.py").exists():
+            del sys.modules[name]

@@ -235,7 +235,7 @@ class JournaledScope:
 
     def close(self, error: BaseException | None = None) -> None:
         """Record that everything in the scope has ended."""
-        self._driver.scheduler.refuse_if_closing()
+        self._driver.scheduler.refuse_if_closing(always=True)
         self._driver.close_scope(self.key, error)
 
     def _ended(self, fiber: Fiber[Any], error: BaseException | None) -> None:

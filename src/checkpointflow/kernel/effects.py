@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextvars import Context
 from typing import Literal, Protocol, TypeAlias, cast
 
-from checkpointflow.errors import CheckpointflowError, EngineLimitError, StepTimeoutError, is_of_the_run
+from checkpointflow.errors import CheckpointflowError, EngineLimitError, StepTimeoutError, is_of_the_run, said
 from checkpointflow.kernel.ids import RunId, StepKey
 from checkpointflow.kernel.run import LocalEffect, Loop, StepCall, StepContext, StepResult
 from checkpointflow.records import dataclass
@@ -346,8 +346,7 @@ def _failure(attempt: _Attempt, error: BaseException) -> Ending:
     if not isinstance(attempt.effect.call, LocalEffect):
         return Broken(error, attempt.stop.has_begun)
     names: list[JsonValue] = [cls.__name__ for cls in type(error).__mro__ if cls is not object]
-    message = f"{type(error).__name__}: {error}"
-    return Failed(_record("ERR_STEP_FAILED", message, {"exceptions": names}))
+    return Failed(_record("ERR_STEP_FAILED", said(error), {"exceptions": names}))
 
 
 def _unseen(attempt: _Attempt) -> Unseen:

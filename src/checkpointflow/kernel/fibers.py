@@ -17,6 +17,9 @@ from checkpointflow.kernel.run import Parked
 T = TypeVar("T")
 
 
+_MOST_REFUSALS = 1_000
+
+
 class Future(Generic[T]):
     """Something a fiber can await: it begins when first awaited and settles once, with a value or an error."""
 
@@ -52,7 +55,8 @@ class Future(Generic[T]):
 
     def __await__(self) -> Generator[Future[Any], None, T]:
         """Give the fiber's turn away until this is settled."""
-        self._scheduler.refuse_if_closing()
+        if self._scheduler.refuse_if_closing():
+            yield self  # code that swallows every refusal is left here, where it cannot go on
         self.begin()
         while not self.is_settled:
             yield self
@@ -119,7 +123,7 @@ class Fiber(Future[T]):
         Raises:
             WorkflowCodeError: the fiber whose turn it is would end itself.
         """
-        self._scheduler.refuse_if_closing()
+        self._scheduler.refuse_if_closing(always=True)
         if not self.is_settled:
             self._scheduler.refuse_current(self)
             self._scheduler.cancel(self)
@@ -206,6 +210,7 @@ class Scheduler:
         self._runnable: deque[Fiber[Any]] = deque()
         self._orders = 0
         self._closing = False
+        self._refused = 0
         self._current: Fiber[Any] | None = None
         self._fibers: dict[Fiber[Any], None] = {}
         self.unawaited: dict[StepKey, Ask[Any]] = {}
@@ -270,10 +275,17 @@ class Scheduler:
         self._fibers.clear()
         self._runnable.clear()
 
-    def refuse_if_closing(self) -> None:
-        """Raise Parked if the workflow's code is only being left."""
-        if self._closing:
+    def refuse_if_closing(self, *, always: bool = False) -> bool:
+        """Raise Parked if the workflow's code is only being left; unless `always`, code that goes on asking gets True.
+
+        Such code swallows whatever is raised in it, and would never end.
+        """
+        if not self._closing:
+            return False
+        self._refused += 1
+        if always or self._refused <= _MOST_REFUSALS:
             raise Parked
+        return True
 
     def refuse_current(self, fiber: Fiber[Any]) -> None:
         """Raise WorkflowCodeError if ending a fiber would end the one whose turn it is."""

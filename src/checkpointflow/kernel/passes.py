@@ -237,7 +237,7 @@ class Pass:
         return clocks.from_text(str(self.value(key, "now", lambda: clocks.to_text(self._now()))))
 
     def _use(self, key: StepKey) -> None:
-        self.scheduler.refuse_if_closing()
+        self.scheduler.refuse_if_closing(always=True)
         self._used.add(key)
 
     def _recorded_value(self, key: StepKey, kind: str) -> JsonValue:

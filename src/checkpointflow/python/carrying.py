@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeAlias, cast
 
@@ -93,7 +94,10 @@ def _told(checkpoint: Checkpoint, on_commit: OnCommit) -> Callable[[RunId, Seque
         first, before = position - len(entries) + 1, checkpoint.run_id
         checkpoint.run_id = run_id
         try:
-            on_commit([e.as_json(entry, first + index) for index, entry in enumerate(entries)], position)
+            given = on_commit([e.as_json(entry, first + index) for index, entry in enumerate(entries)], position)
+            if inspect.iscoroutine(given):
+                given.close()
+                raise TypeError("it is async, and a commit cannot wait for a loop; write it as a plain function")
         except BaseException:
             checkpoint.run_id = before  # that of a run whose first commit was refused is not there
             raise

@@ -264,6 +264,7 @@ class WorkflowContext:
         Raises (when awaited):
             StepTimeoutError: nothing came in time, and there is no default.
         """
+        questions.refuse_schema(name, schema)
         request = WaitRequest(
             event_name=name, audience=audience, input_schema=schema, prompt=prompt, timeout_seconds=timeout_seconds
         )
@@ -315,6 +316,8 @@ class WorkflowContext:
 
         Long sleeps let the process go: whatever drives the run later goes on when the time has come.
         """
+        if not isinstance(duration, int | float | timedelta | datetime):
+            raise WorkflowCodeError(f"`ctx.sleep` takes seconds, a timedelta or a datetime, and got {duration!r:.80}")
         until = timedelta(seconds=duration) if isinstance(duration, int | float) else duration
         return Asked(here().sleep(key, until), lambda _nothing: None)
 

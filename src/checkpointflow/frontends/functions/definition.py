@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from checkpointflow.errors import CheckpointflowError, UnsupportedError, WorkflowCodeError
+from checkpointflow.errors import CheckpointflowError, UnsupportedError, WorkflowCodeError, said
 from checkpointflow.frontends.definition import Meanings, StepTraits, Unwritten
 from checkpointflow.frontends.functions.asking import entered
 from checkpointflow.frontends.functions.context import WorkflowContext
@@ -187,12 +187,12 @@ class FunctionWorkflow:
             value = await definition.function(WorkflowContext(here), **arguments)
         except CheckpointflowError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise _explained(error, definition) from error
         return {"result": to_json(value, f"{definition.id}()")}
 
 
-def _explained(error: Exception, definition: FunctionDefinition) -> WorkflowCodeError:
+def _explained(error: BaseException, definition: FunctionDefinition) -> WorkflowCodeError:
     """Return the error of a workflow whose own code raised, with the line where it did."""
     place = _line_of(error, definition)
     if isinstance(error, RuntimeError) and "event loop" in str(error):
@@ -201,7 +201,7 @@ def _explained(error: Exception, definition: FunctionDefinition) -> WorkflowCode
             "and sleep with `ctx.sleep`"
         )
     names: list[JsonValue] = [cls.__name__ for cls in type(error).__mro__ if cls is not object]
-    return WorkflowCodeError(f"{place}: {type(error).__name__}: {error}", details={"exceptions": names})
+    return WorkflowCodeError(f"{place}: {said(error)}", details={"exceptions": names})
 
 
 def _line_of(error: BaseException, definition: FunctionDefinition) -> str:

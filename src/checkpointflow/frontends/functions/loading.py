@@ -51,7 +51,7 @@ def open_function(stored: JsonObject, *, path: str | None) -> FunctionDefinition
         raise UnsupportedError("the stored definition is of a form that this version does not know")
     try:
         found = _attribute(found_again(str(stored["module"]), path), str(stored["attribute"]))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UnsupportedError(
             f"{where}, which decides this run, cannot be had here: {type(error).__name__}: {error}",
             hint="go on where that code can be imported, or put its folder on PYTHONPATH",

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from checkpointflow.errors import WorkflowCodeError
-from checkpointflow.values import JsonObject
+from checkpointflow.values import JsonObject, JsonValue
 
 APPROVAL = ({"id": "approve", "label": "Approve"}, {"id": "reject", "label": "Reject"})
 TYPES = ("approval", "choice", "multi_choice", "text")
@@ -44,3 +44,18 @@ def _option(given: Mapping[str, Any] | str) -> JsonObject:
     if not isinstance(name, str) or not name:
         raise WorkflowCodeError(f"an option has no id: {dict(given)}; give it `id` and `label`")
     return {"id": name, "label": str(given.get("label", name))}
+
+
+def refuse_schema(name: str, schema: JsonValue) -> None:
+    """Refuse a schema that no answer could be checked against.
+
+    Raises:
+        WorkflowCodeError: it is none.
+    """
+    if schema is None or isinstance(schema, bool):
+        return
+    from checkpointflow.schemas import schema_problems, sentence
+
+    problems = schema_problems(schema)
+    if problems:
+        raise WorkflowCodeError(f"the schema of the event `{name}` cannot be used: {sentence(problems[0])}")

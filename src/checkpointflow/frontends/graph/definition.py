@@ -218,7 +218,7 @@ def handlers_of(module: str | None, graph: Graph, *, path: str | None = None) ->
         )
     try:
         found = found_again(module, path)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         message = f"the handlers of graph `{graph.name}` are in module `{module}`, which cannot be imported: {error}"
         raise UnsupportedError(message, hint="run where the module is to be found") from None
     listed = getattr(found, "HANDLERS", None)
