@@ -1,4 +1,4 @@
-"""Waiting runs, one event sent to each, driven by `cpf worker --concurrency 4`; words: CPF HOME COUNT; prints runs a second."""
+"""Waiting runs, an event sent to each, driven by a worker, four at a time; words: CPF HOME COUNT."""
 
 from __future__ import annotations
 
