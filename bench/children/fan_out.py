@@ -74,7 +74,12 @@ def graph(store: Store) -> None:
     names = [f"n{number}" for number in range(10)]
     ends = {name: {"handler": "graph_nap", "outputs": {"ok": []}} for name in names}
     leads = {"handler": "begin", "outputs": {"ok": [{"target_node": name} for name in names]}}
-    whole = {"workflow_name": "fan", "default_entry_node": "begin", "nodes": {"begin": leads, **ends}}
+    whole = {
+        "workflow_name": "fan",
+        "default_entry_node": "begin",
+        "engine_policy": {"max_parallel": 10},
+        "nodes": {"begin": leads, **ends},
+    }
     loaded = load_graph(whole, path=str(Path(__file__).with_suffix(".json")), handlers=__file__, cwd="/")
     begun = time.perf_counter()
     assert store.runs().run(loaded, {}).status == "completed"

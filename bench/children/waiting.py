@@ -1,4 +1,4 @@
-"""Waiting runs, one event sent to each, driven by `cpf worker`; words: CPF HOME COUNT; prints runs a second."""
+"""Waiting runs, an event sent to each, driven by a worker, four at a time; words: CPF HOME COUNT."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def main(cpf: str, home: str, count: int) -> None:
         runs = store.runs()
         for run in store.port.heads(statuses=["waiting"], limit=count):
             runs.send(run.run_id, event="go", payload={})
-    words = [cpf, "worker", "--quiet", "-o", "ndjson"]
+    words = [cpf, "worker", "--quiet", "--concurrency", "4", "-o", "ndjson"]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as worker:
         assert worker.stdout is not None
         worker.stdout.readline()

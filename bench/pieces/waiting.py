@@ -9,7 +9,7 @@ from bench.pieces.bare import CPF, prepared
 from bench.processes import Command, child, measured
 from bench.rounds import Place, Target, Work
 
-MANY, LONG = "runs of one command, by a worker", "one run of as many commands"
+MANY, LONG = "runs of one command, by a worker, four at a time", "one run of as many commands"
 
 
 def work(place: Place, peers: Mapping[str, Path]) -> Work:

@@ -165,3 +165,18 @@ def test_a_sleep_of_something_that_is_no_time_fails_the_run():
     assert (outcome.status, outcome.error["code"]) == ("failed", "ERR_WORKFLOW_CODE")
     assert json.dumps(outcome.error)
     assert sys.exc_info() == (None, None, None)
+
+
+def test_what_a_process_of_a_step_prints_is_not_in_the_answer(cpf):
+    cpf.write(
+        "printing.py",
+        "import os, subprocess, sys\nfrom checkpointflow import workflow\n\n\n"
+        "def prints():\n"
+        "    subprocess.run([sys.executable, '-c', 'print(1)'])\n"
+        "    os.write(1, b'2\\n')\n"
+        "    print(3)\n\n\n"
+        "@workflow\nasync def loud(ctx):\n    return await ctx.step('prints', prints)\n",
+    )
+    done = cpf("run", "-f", "printing.py:loud")
+    assert done.envelope["status"] == "completed"
+    assert {"1", "2", "3"} <= {*done.stderr.split()}

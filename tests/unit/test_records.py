@@ -37,6 +37,14 @@ class Loose:
         self.total = self.left + self.right
 
 
+@pytest.fixture(params=["seldom", "often"], autouse=True)
+def used(request: pytest.FixtureRequest) -> None:
+    """Have everything hold for classes that are used seldom, and for those that got generated code."""
+    if request.param == "often":
+        for number in range(60):
+            Base(at=number), Made(at=number), Loose(number)
+
+
 def library(cls: Any) -> Any:
     return dataclasses.dataclass(frozen=True, kw_only=True)(cls)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -78,8 +79,8 @@ def with_input(title: str, argv: Sequence[str], inputs: JsonValue) -> JsonObject
 
 def crowded(waits: Sequence[WaitView]) -> set[tuple[str, str | None]]:
     """Return the runs and event names that several open waits share."""
-    names = [(wait.run_id, wait.event_name) for wait in waits if wait.kind == "external_event"]
-    return {name for name in names if names.count(name) > 1}
+    names = Counter((wait.run_id, wait.event_name) for wait in waits if wait.kind == "external_event")
+    return {name for name, count in names.items() if count > 1}
 
 
 def for_run(view: RunView) -> list[JsonValue]:

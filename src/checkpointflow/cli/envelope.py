@@ -83,21 +83,16 @@ def _lay_out(
     if not value or not isinstance(value, dict | list):
         put(encode(value))
         return
-    before = deeper = line + step
-    if isinstance(value, dict):
-        put("{")
-        for key, item in value.items():
-            put(f"{before}{encode(key)}: ")
+    is_object = isinstance(value, dict)
+    deeper, opening = line + step, "{" if is_object else "["
+    for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+        put(f"{opening}{deeper}{encode(key)}: " if is_object else opening + deeper)
+        if item and isinstance(item, dict | list):
             _lay_out(item, deeper, step, encode, put)
-            before = "," + deeper
-        put(line + "}")
-    else:
-        put("[")
-        for item in value:
-            put(before)
-            _lay_out(item, deeper, step, encode, put)
-            before = "," + deeper
-        put(line + "]")
+        else:
+            put(encode(item))
+        opening = ","
+    put(line + ("}" if is_object else "]"))
 
 
 def schema_text() -> str:

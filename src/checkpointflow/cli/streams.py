@@ -29,18 +29,35 @@ def prepare() -> None:
 
 
 class Apart:
-    """While it is entered, what code of workflows prints goes to stderr: stdout is for the answer alone."""
+    """While it is entered, what code of workflows prints goes to stderr: stdout is for the answer alone.
+
+    That goes for the processes that such code begins, too: what they inherit as stdout is our stderr.
+    """
 
     def __enter__(self) -> None:
         """Begin."""
         self._stdout = sys.stdout
-        _kept.append(sys.stdout)
+        self._answers = _own_stdout()
+        _kept.append(self._answers or sys.stdout)
         sys.stdout = sys.stderr
 
     def __exit__(self, *_error: object) -> None:
-        """End."""
+        """End; what was kept stays open, as nothing but the end of the process follows."""
         _kept.pop()
-        sys.stdout = self._stdout
+        sys.stdout = self._answers or self._stdout
+
+
+def _own_stdout() -> TextIO | None:
+    """Move stdout where no other process inherits it, and have its place point to stderr; None where that cannot be."""
+    try:
+        if sys.stdout.fileno() != 1 or sys.stderr.fileno() != 2:
+            return None
+        sys.stdout.flush()
+        kept = os.dup(1)
+        os.dup2(2, 1)
+        return os.fdopen(kept, "w", encoding="utf-8", errors="backslashreplace")
+    except (OSError, ValueError, AttributeError):
+        return None  # closed, or no file at all
 
 
 def put(text: str) -> int:
