@@ -38,3 +38,11 @@ def test_the_tutorial_for_python_runs_as_it_is_written(tmp_path: Path) -> None:
     session.run(page)
     assert len(session.typed) == 3
     assert [block.text for block in blocks(page) if block.mark == ""] == []
+
+
+def test_the_tutorial_for_graphs_runs_as_it_is_written(tmp_path: Path) -> None:
+    session = Session(tmp_path / "home")
+    page = ROOT / "docs" / "tutorial-graph.md"
+    session.run(page)
+    assert len(session.typed) == 8
+    assert [block.text for block in blocks(page) if block.mark == ""] == []

@@ -51,7 +51,7 @@ def load_document(door: Door, target: str, *, strict: bool = False) -> Loaded:
 
     loaded = load(door, target, strict=strict)
     if not isinstance(loaded, Loaded):
-        message = f"`{target}` is code, and what it will do is known only when it runs; only documents can be shown"
+        message = f"what `{target}` will do is known only when it runs; plans are for documents"
         raise UnsupportedError(message, hint="`cpf validate` tells whether it can be run, and what input it takes")
     return loaded
 

@@ -102,7 +102,9 @@ class Client(Reader):
             SecretMissingError: it needs a secret that is missing here; nothing was started.
             RunExistsError: the run id is taken by another run.
             RunPausedError: the run that has the id is paused.
+            UnsupportedError: its code is not to be had here; nothing was started.
         """
+        definition.workflow()  # code that is not to be had here begins no run
         run, hold = self._starter.begin(definition, run_input, run_id, labels or {}, is_held=True)
         if hold is not None:
             return self._drive(run, hold, definition)

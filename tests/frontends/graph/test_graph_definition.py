@@ -73,5 +73,5 @@ def test_handlers_are_those_of_a_module(tmp_path: Path, monkeypatch: pytest.Monk
 def test_handlers_that_are_not_here_leave_the_run_to_others() -> None:
     with pytest.raises(UnsupportedError, match="cannot be imported"):
         GraphDefinition.of(GRAPH, module="no_such_module_here").workflow()
-    with pytest.raises(UnsupportedError, match="this process does not have"):
+    with pytest.raises(UnsupportedError, match="are not known here"):
         open_definition(GraphDefinition.of(GRAPH, {"go": ok}).stored).workflow()

@@ -36,10 +36,11 @@ def run(args: Namespace, door: Door) -> Envelope:
 
 def _fields(file: str, loaded: Definition, strict: list[str]) -> JsonObject:
     fields: JsonObject = {"file": file, "problems": [*loaded.problems], "workflow_id": loaded.id}
-    fields["next_actions"] = [
-        with_input("See what it would do", ["cpf", "plan", *of_file(file), *strict], loaded.inputs),
-        with_input("Run it", ["cpf", "run", *of_file(file), *strict], loaded.inputs),
-    ]
+    kind = loaded.stored["kind"]
+    handlers = ["--handlers", "<MODULE>"] if kind == "graph" else []
+    run = with_input("Run it", ["cpf", "run", *of_file(file), *handlers, *strict], loaded.inputs)
+    plan = with_input("See what it would do", ["cpf", "plan", *of_file(file), *strict], loaded.inputs)
+    fields["next_actions"] = [plan, run] if kind == "document" else [run]
     more = {"workflow_name": loaded.name, "workflow_version": loaded.version}
     return fields | {name: value for name, value in more.items() if value is not None}
 

@@ -213,8 +213,8 @@ def handlers_of(module: str | None, graph: Graph, *, path: str | None = None) ->
     """
     if module is None:
         raise UnsupportedError(
-            f"graph `{graph.name}` was run with handlers of a Python program, which this process does not have",
-            hint="go on where the program runs, or name a module with `--handlers`",
+            f"the handlers of graph `{graph.name}` are not known here; name their module with `--handlers`, "
+            "or go on in the program that has them"
         )
     try:
         found = found_again(module, path)
