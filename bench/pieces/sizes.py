@@ -15,7 +15,7 @@ def work(place: Place, peers: Mapping[str, Path]) -> Work:
     del peers
     few, many = place.size(1000, 1000), place.size(10_000, 3000)
     contenders = [_ours(place, count) for count in (100, few, many)]
-    what = "bytes a step in the store, beyond an empty one"
+    what = "bytes a step in the store"
     targets = [
         Target(f"{what}, {many:,} to {few:,}", _name(many), "bytes_per_step", bound, sense, _name(few))  # type: ignore[arg-type]
         for bound, sense in ((1.1, "at most"), (0.9, "at least"))
