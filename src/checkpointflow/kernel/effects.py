@@ -261,12 +261,15 @@ class ThreadExecutor:
             self._ended.put(Finished(context.key, context.attempt, _unseen(attempt)))
 
 
+_FREE = "free for steps"
+
+
 class _Thread:
     """A daemon thread that does one piece of work after the other, each in a context of its own."""
 
     def __init__(self) -> None:
         self._todo: queue.SimpleQueue[tuple[str, Callable[[_Thread], None]] | None] = queue.SimpleQueue()
-        threading.Thread(target=self._work, daemon=True).start()
+        threading.Thread(target=self._work, name=_FREE, daemon=True).start()
 
     def take(self, name: str, work: Callable[[_Thread], None]) -> None:
         """Do this next, under this name."""
@@ -280,6 +283,7 @@ class _Thread:
         while (todo := self._todo.get()) is not None:
             threading.current_thread().name, work = todo
             Context().run(work, self)
+            threading.current_thread().name = _FREE
             del todo, work  # what they hold is not ours while nothing is to do
 
 
