@@ -24,10 +24,11 @@ from checkpointflow.views import RunView, WaitView
 class Client(AbstractContextManager["Client"]):
     """Starts, answers and watches runs, in the state folder that `cpf` uses unless another is given.
 
-    Every method may raise PersistenceError. Use it in a `with`, or close it.
+    Every method may raise PersistenceError. Use it in a `with`, or close it; a `Store` that it was given stays open.
     """
 
     def __init__(self, store: str | Path | Store | None = None) -> None:
+        self._is_guest = isinstance(store, Store)
         self._store = store if isinstance(store, Store) else Store(store)
 
     def __exit__(
@@ -37,8 +38,9 @@ class Client(AbstractContextManager["Client"]):
         self.close()
 
     def close(self) -> None:
-        """Give back the store."""
-        self._store.close()
+        """Give back the store, unless it is somebody else's; what is asked later is refused."""
+        if not self._is_guest:
+            self._store.close()
 
     def run(
         self,

@@ -27,7 +27,12 @@ def given(run_input: Any, responses: Mapping[str, Any] | None, *, has_checkpoint
 
     Raises:
         ValueError: the combination means nothing; says what to drop, or to give.
+        TypeError: `responses` is no object of answers.
     """
+    if responses is not None and not isinstance(responses, Mapping):
+        raise TypeError(
+            f"`responses` is a `{type(responses).__name__}`; give it an object of answers by wait id, key or event name"
+        )
     if run_input is not MISSING and responses is not None:
         raise ValueError(
             "both `input` and `responses` were given; drop `responses` to start a run, or `input` to answer one"

@@ -318,7 +318,7 @@ async def task_is_workflow(ctx: WorkflowContext) -> None:
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
-        (not_callable, "`ctx.step('x', …)` takes a function or a coroutine, and got a `int`"),
+        (not_callable, "`ctx.step('x', …)` takes a function or a coroutine, and got 5"),
         (hidden_coroutine, "give `ctx.step` the coroutine itself"),
         (task_is_workflow, "`research` is a workflow and no task; call it with `ctx.call`"),
     ],

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from checkpointflow.errors import CheckpointflowError, UnsupportedError, WorkflowCodeError, said
 from checkpointflow.frontends.definition import Meanings, StepTraits, Unwritten
+from checkpointflow.frontends.functions.accepting import name_of_code
 from checkpointflow.frontends.functions.asking import entered
 from checkpointflow.frontends.functions.context import WorkflowContext
 from checkpointflow.frontends.functions.conversion import ANY, from_json, hints_of, schemas_of, to_json
@@ -34,6 +35,8 @@ class FunctionDefinition:
         version: str | None = None,
         labels: Mapping[str, JsonValue] | None = None,
     ) -> None:
+        name_of_code(name, "`name` of `workflow`")
+        name_of_code(version, "`version` of `workflow`")
         if not inspect.iscoroutinefunction(function):
             shown = getattr(function, "__name__", type(function).__name__)
             raise TypeError(f"`{shown}` is no workflow: write it as `async def {shown}(ctx, …)`")

@@ -7,6 +7,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from checkpointflow.errors import NondeterminismError
+from checkpointflow.frontends.functions.accepting import state_key
 from checkpointflow.frontends.functions.asking import here
 from checkpointflow.frontends.functions.conversion import to_json
 from checkpointflow.kernel.run import Run
@@ -28,6 +29,7 @@ class State:
 
     def get(self, key: str, default: Any = None) -> Any:
         """Return a copy of the value of a key, or `default`."""
+        state_key(key)
         return copied(self._values[key]) if key in self._values else default
 
     def set(self, key: str, value: object) -> None:
@@ -36,13 +38,13 @@ class State:
         Raises:
             WorkflowCodeError: it is not.
         """
-        plain = to_json(value, f"state {key}")
+        plain = to_json(value, f"state {state_key(key)}")
         self._change({"set": {key: plain}})
         self._values[key] = plain
 
     def delete(self, key: str) -> None:
         """Remove a key, if it is there."""
-        self._change({"delete": key})
+        self._change({"delete": state_key(key)})
         self._values.pop(key, None)
 
     def clear(self) -> None:
