@@ -494,6 +494,30 @@ def test_a_cancelled_call_stops_what_it_had_begun_and_the_run_goes_on_from_its_l
     assert cp.store.runs().get(str(cp.run_id)).status == "interrupted"
 
 
+def test_a_task_that_goes_on_in_its_thread_after_a_cancelled_call_is_over_before_it_begins_again() -> None:
+    async def main() -> Outcome[str]:
+        cp = Checkpoint.new()
+        call = asyncio.ensure_future(holding.run({}, checkpoint=cp))
+        await asyncio.to_thread(reached.wait, 60)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        carried = Checkpoint.load(cp.dump())  # whatever handle the run is driven under
+        reached.clear()
+        again = asyncio.ensure_future(holding.run(checkpoint=carried))
+        while carried.position < cp.position + 1:
+            await asyncio.sleep(0)
+        assert not reached.is_set()
+        released.set()
+        outcome = await again
+        assert reached.is_set()
+        return outcome
+
+    reached.clear()
+    released.clear()
+    assert asyncio.run(main()).result == "held"
+
+
 def test_a_stream_gives_every_entry_once_and_ends_with_the_outcome(tmp_path: Path) -> None:
     async def stream(**options: Any) -> list[Any]:
         return [event async for event in flow.run_stream(**options)]

@@ -174,7 +174,7 @@ class WorkflowContext:
         with beside.given(items):
             beside.refuse_others(items, "ctx.parallel")
             name, most = accepting.name(key, "`key` of `ctx.parallel`"), accepting.limit(limit)
-        return Together(lambda: beside.all_of(items, most, name), items)
+        return Together(name, lambda: beside.all_of(items, most, name), items)
 
     @overload
     def map(
@@ -218,7 +218,7 @@ class WorkflowContext:
         def asked(item: Any) -> Asked[Any]:
             return self.task(function, item)
 
-        return Together(lambda: beside.each_of(asked, listed, keys, most, name))
+        return Together(name, lambda: beside.each_of(asked, listed, keys, most, name))
 
     def first(self, *items: Awaitable[T], key: str = "first") -> Together[T]:
         """Have verbs and coroutines race, and return the value of the first to finish; the others are cancelled.
@@ -231,7 +231,7 @@ class WorkflowContext:
         with beside.given(items):
             beside.refuse_others(items, "ctx.first")
             name = accepting.name(key, "`key` of `ctx.first`")
-        return Together(lambda: beside.first_of(items, name), items)
+        return Together(name, lambda: beside.first_of(items, name), items)
 
     async def call(self, workflow: Definition, run_input: Any = _MISSING, *, key: str | None = None) -> Any:
         """Run another workflow (a function, a graph or a document) as a scope of this run, and return its result.

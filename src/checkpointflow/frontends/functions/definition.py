@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from checkpointflow.errors import CheckpointflowError, UnsupportedError, WorkflowCodeError, said
 from checkpointflow.frontends.definition import Meanings, StepTraits, Unwritten
 from checkpointflow.frontends.functions.accepting import name_of_code
-from checkpointflow.frontends.functions.asking import entered
+from checkpointflow.frontends.functions.asking import entered, noticing
 from checkpointflow.frontends.functions.context import WorkflowContext
 from checkpointflow.frontends.functions.conversion import ANY, from_json, hints_of, schemas_of, to_json
 from checkpointflow.kernel.run import Run, Workflow
@@ -186,12 +186,14 @@ class FunctionWorkflow:
         definition = self._definition
         entered(run)
         arguments = definition.arguments(run.input)
-        try:
-            value = await definition.function(WorkflowContext(here), **arguments)
-        except CheckpointflowError:
-            raise
-        except (Exception, SystemExit) as error:
-            raise _explained(error, definition) from error
+        with noticing() as unawaited:
+            try:
+                value = await definition.function(WorkflowContext(here), **arguments)
+            except CheckpointflowError:
+                raise
+            except (Exception, SystemExit) as error:
+                raise _explained(error, definition) from error
+        unawaited.tell()
         return {"result": to_json(value, f"{definition.id}()")}
 
 
