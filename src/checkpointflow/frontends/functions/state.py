@@ -10,10 +10,12 @@ from checkpointflow.errors import NondeterminismError
 from checkpointflow.frontends.functions.accepting import state_key
 from checkpointflow.frontends.functions.asking import here
 from checkpointflow.frontends.functions.conversion import to_json
+from checkpointflow.kernel.entries import ARGUMENT_BYTES
 from checkpointflow.kernel.run import Run
-from checkpointflow.values import JsonObject, JsonValue, copied
+from checkpointflow.values import JsonObject, JsonValue, copied, dump
 
 NAME, KIND = "state", "state"
+_LONGEST_SHOWN = 200
 
 
 _state: ContextVar[State] = ContextVar("checkpointflow_state")
@@ -60,10 +62,20 @@ class State:
         recorded = self._run().note(NAME, KIND, lambda: change)
         if recorded != change:
             raise NondeterminismError(
-                f"the workflow changes its state otherwise than was recorded: {recorded} then, {change} now; "
-                "go on with the code that the run was started with",
-                details={"recorded": recorded, "asked": change},
+                f"the workflow changes its state otherwise than was recorded: {_words(recorded)} then, "
+                f"{_words(change)} now; go on with the code that the run was started with",
+                details={"recorded": _within(recorded), "asked": _within(change)},
             )
+
+
+def _words(change: JsonValue) -> str:
+    text = dump(change)
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
+
+
+def _within(change: JsonValue) -> JsonValue:
+    """Return a change, or None in place of a long one, as journals keep arguments."""
+    return change if len(dump(change)) <= ARGUMENT_BYTES else None
 
 
 def state_of_run() -> State:
