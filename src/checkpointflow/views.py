@@ -116,7 +116,10 @@ class StepView:
 
 @dataclass(frozen=True, kw_only=True)
 class Inspection:
-    """Everything about a run, in the order in which it happened; `events` are the answers it got."""
+    """Everything about a run, in the order in which it happened; `events` are the answers it got.
+
+    `state` is what its function keeps in `ctx.state`; None if it never did.
+    """
 
     run: RunView
     inputs: JsonValue
@@ -124,6 +127,7 @@ class Inspection:
     step_results: tuple[StepView, ...]
     events: list[JsonObject]
     entries: list[JsonObject]
+    state: JsonObject | None = None
 
 
 def status_of(head: RunHead, holder: HolderInfo | None) -> RunStatus:
@@ -219,7 +223,27 @@ def inspection(run: RunView, entries: Sequence[e.AnyEntry], paths: PathsOf) -> I
         step_results=tuple(views),
         events=[_event(entry, position) for position, entry in enumerate(entries, 1) if _is_event(entry)],
         entries=[e.as_json(entry, position) for position, entry in enumerate(entries, 1)],
+        state=_state(entries),
     )
+
+
+def _state(entries: Sequence[e.AnyEntry]) -> JsonObject | None:
+    """Return the state that a function's changes add up to, those that were voided left out; None without any."""
+    changes: dict[StepKey, JsonValue] = {}
+    for entry in entries:
+        if isinstance(entry, e.ValueRecorded) and entry.kind == "state":
+            changes[entry.key] = entry.value
+        elif isinstance(entry, e.RunReopened | e.DefinitionChanged):
+            for key in entry.voided:
+                changes.pop(StepKey(str(key)), None)
+    if not changes:
+        return None
+    from checkpointflow.frontends.functions.state import take
+
+    state: JsonObject = {}
+    for change in changes.values():
+        take(change, state)
+    return state
 
 
 def message_warnings(messages: Iterable[Message], *, settled: bool = False) -> list[str]:

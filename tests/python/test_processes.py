@@ -102,6 +102,23 @@ def test_a_run_started_from_python_is_listed_answered_and_completed_by_cpf(desk:
     assert sorted(desk.performed()) == sorted(STEPS)
 
 
+def test_the_state_of_a_function_is_shown_as_it_stands(desk: Desk) -> None:
+    desk.python(START)
+    words = ("inspect", "--run-id", "run-1", "--exit-zero")
+    assert desk.cpf(*words)["result"]["state"] == {"stage": "approval", "seen": 2}
+    terminal, stderr = os.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "checkpointflow", *words],
+        env=desk.environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=stderr,
+    )
+    os.close(stderr)
+    assert process.wait(60) == 0
+    assert os.read(terminal, 10_000).splitlines() == [b'state: stage = "approval"', b"state: seen = 2"]
+    os.close(terminal)
+
+
 def test_a_run_started_by_cpf_is_listed_answered_and_completed_from_python(desk: Desk) -> None:
     started = desk.cpf("run", "-f", "held_flow.py:research", "--run-id", "run-1", "--input", '{"topic": "owls"}')
     assert (started["status"], started["exit_code"]) == ("waiting", 40)

@@ -10,12 +10,12 @@ from checkpointflow.errors import NondeterminismError
 from checkpointflow.frontends.functions.accepting import state_key
 from checkpointflow.frontends.functions.asking import here
 from checkpointflow.frontends.functions.conversion import to_json
-from checkpointflow.kernel.entries import ARGUMENT_BYTES
 from checkpointflow.kernel.run import Run
 from checkpointflow.values import JsonObject, JsonValue, copied, dump
 
 NAME, KIND = "state", "state"
 _LONGEST_SHOWN = 200
+_LONGEST_KEPT = 4 * 1024
 
 
 _state: ContextVar[State] = ContextVar("checkpointflow_state")
@@ -42,17 +42,14 @@ class State:
         """
         plain = to_json(value, f"state {state_key(key)}")
         self._change({"set": {key: plain}})
-        self._values[key] = plain
 
     def delete(self, key: str) -> None:
         """Remove a key, if it is there."""
         self._change({"delete": state_key(key)})
-        self._values.pop(key, None)
 
     def clear(self) -> None:
         """Remove all keys."""
         self._change({"clear": True})
-        self._values.clear()
 
     def as_json(self) -> JsonObject:
         """Return a copy of all values."""
@@ -66,6 +63,18 @@ class State:
                 f"{_words(change)} now; go on with the code that the run was started with",
                 details={"recorded": _within(recorded), "asked": _within(change)},
             )
+        take(change, self._values)
+
+
+def take(change: JsonValue, values: dict[str, JsonValue]) -> None:
+    """Change values as an entry of the journal says."""
+    match change:
+        case {"set": dict(new)}:
+            values.update(new)
+        case {"delete": str(key)}:
+            values.pop(key, None)
+        case {"clear": True}:
+            values.clear()
 
 
 def _words(change: JsonValue) -> str:
@@ -75,7 +84,7 @@ def _words(change: JsonValue) -> str:
 
 def _within(change: JsonValue) -> JsonValue:
     """Return a change, or None in place of a long one, as journals keep arguments."""
-    return change if len(dump(change)) <= ARGUMENT_BYTES else None
+    return change if len(dump(change)) <= _LONGEST_KEPT else None
 
 
 def state_of_run() -> State:
