@@ -14,7 +14,7 @@ from checkpointflow.errors import RunSettledError, UnsupportedError
 from checkpointflow.frontends.graph import codes
 from checkpointflow.frontends.graph.checks import checked_definition
 from checkpointflow.frontends.graph.grammar import EnginePolicy, Graph
-from checkpointflow.frontends.graph.handlers import Handler, WorkflowError, WorkflowState
+from checkpointflow.frontends.graph.handlers import Handler, WorkflowError, WorkflowState, checked_handlers
 from checkpointflow.frontends.graph.results import refuse_circles
 from checkpointflow.frontends.graph.workflow import GraphWorkflow
 from checkpointflow.kernel import entries as e
@@ -74,6 +74,7 @@ class WorkflowEngine:
 
     Raises:
         GraphError: the definition cannot be used; it is a ValueError, too.
+        TypeError: the handlers are no functions by name.
     """
 
     def __init__(
@@ -85,7 +86,7 @@ class WorkflowEngine:
         store: WorkflowStore | None = None,
     ) -> None:
         self._graph = Graph.of(checked_definition(workflow_def))
-        self._handlers = dict(handlers)
+        self._handlers = checked_handlers(handlers)
         self._services = services
         self._callback = event_callback
         self._store = store
