@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -105,6 +106,29 @@ def test_a_workflow_may_clean_up_and_parking_is_no_exception_to_it() -> None:
     assert outcome.status == "waiting"
     assert gone_on(cleans_up, kept[-1], {"go": 1}).result == 1
     assert answered(cleans_up, outcome, go=2).result == 2
+
+
+@workflow
+async def gives_a_verb(ctx: WorkflowContext) -> Any:
+    return [ctx.sleep(1)]
+
+
+@workflow
+async def is_undone(ctx: WorkflowContext) -> None:
+    raise asyncio.CancelledError
+
+
+def test_a_result_that_was_never_awaited_is_refused_with_what_to_write() -> None:
+    with pytest.warns(RuntimeWarning, match="never awaited"):
+        outcome = gives_a_verb.run_sync()
+    assert "`gives_a_verb()[0]` was never awaited; write `await` before it" in str(outcome.error)
+
+
+def test_a_cancellation_of_its_own_fails_the_run_and_is_not_the_callers() -> None:
+    outcome = asyncio.run(is_undone.run())
+    assert outcome.status == "failed"
+    assert "test_failing.py:" in str(outcome.error)
+    assert "CancelledError" in str(outcome.error)
 
 
 # -- cleaning up -------------------------------------------------------------------------------------

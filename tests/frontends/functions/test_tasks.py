@@ -18,7 +18,7 @@ from checkpointflow import Retry, WorkflowContext, current_step, task, workflow
 from checkpointflow.errors import NondeterminismError, WorkflowCodeError
 from checkpointflow.frontends.functions.context import Asked
 from checkpointflow.kernel import entries as e
-from functions.replaying import broken_before, gone_on, journal, keys, recorded
+from functions.replaying import answered, broken_before, gone_on, journal, keys, recorded
 
 done: Counter[str] = Counter()
 
@@ -300,6 +300,29 @@ def test_a_coroutine_can_be_a_step_only_once() -> None:
     assert outcome.status == "failed"
     assert done == {"model a": 1}
     assert "awaited" in str(outcome.error)
+
+
+def grows(items: list[int], *, more: dict[str, int]) -> int:
+    items.append(4)
+    more["b"] = 2
+    return len(items)
+
+
+@workflow
+async def lends(ctx: WorkflowContext) -> list[Any]:
+    items, more = [1], {"a": 1}
+    verb = ctx.task(grows, items, more=more)
+    items.append(2)  # too late for the step, which was asked for before
+    length = await verb
+    await ctx.task(len, items)  # another list on replay would be another argument
+    answer = await ctx.wait_for_event("go")
+    return [items, more, length, answer]
+
+
+def test_a_task_gets_copies_so_that_what_it_does_to_its_arguments_changes_no_decision() -> None:
+    outcome, kept = recorded(lends)
+    first = answered(lends, outcome, go=1).result
+    assert first == gone_on(lends, kept[-1], {"go": 1}).result == [[1, 2], {"a": 1}, 2, 1]
 
 
 @workflow

@@ -12,7 +12,7 @@ from checkpointflow.errors import StepTimeoutError, WorkflowCodeError
 from checkpointflow.frontends.definition import Definition
 from checkpointflow.frontends.functions import accepting, beside, questions
 from checkpointflow.frontends.functions.asking import Asked, Once, Together, entered, here
-from checkpointflow.frontends.functions.conversion import ANY, from_json, to_json
+from checkpointflow.frontends.functions.conversion import ANY, from_json, own, to_json
 from checkpointflow.frontends.functions.state import state_of_run
 from checkpointflow.frontends.functions.tasks import (
     awaiting,
@@ -60,7 +60,8 @@ class WorkflowContext:
         """Perform a function once, under its own name or `key`, and return what it returned, as annotated.
 
         Functions run in threads, async ones on the event loop of the caller. A crash in the middle performs it again,
-        unless `task(effect="once")` forbids that. Arguments and result have to be JSON or convertible.
+        unless `task(effect="once")` forbids that. Arguments and result have to be JSON or convertible, and the function
+        gets copies of its arguments.
 
         Raises (when awaited):
             StepFailedError: it raised, as often as its retries allow, or took too long.
@@ -101,7 +102,8 @@ class WorkflowContext:
         if named:
             by_name: JsonObject = {one: to_json(value, f"{name}({one})") for one, value in named.items()}
             arguments = {"arguments": arguments, "named": by_name}
-        call, policy, gives = partial(function, *args, **named), options_of(function).policy, returns_of(function)
+        given, by_key = [own(one) for one in args], {one: own(value) for one, value in named.items()}
+        call, policy, gives = partial(function, *given, **by_key), options_of(function).policy, returns_of(function)
         if is_async(function):
             return self._asked(name, lambda context: awaiting(context, call), arguments, policy, gives, self._loop())
         return self._asked(name, lambda context: performing(context, call), arguments, policy, gives, None)

@@ -43,6 +43,8 @@ class FunctionDefinition:
         parameters = list(inspect.signature(function).parameters.values())
         if not parameters or "POSITIONAL_" not in parameters[0].kind.name:
             raise TypeError(f"`{function.__name__}` takes no context: its first parameter has to be `ctx`")
+        if parameters[0].name in ("self", "cls"):
+            raise TypeError(f"`{function.__qualname__}` is a method; write the workflow as a function of its own")
         for one in parameters[1:]:
             if one.kind in (one.VAR_POSITIONAL, one.VAR_KEYWORD, one.POSITIONAL_ONLY):
                 raise TypeError(f"`{function.__name__}` takes `{one}`; the input is an object of parameters by name")
@@ -191,7 +193,9 @@ class FunctionWorkflow:
                 value = await definition.function(WorkflowContext(here), **arguments)
             except CheckpointflowError:
                 raise
-            except (Exception, SystemExit) as error:
+            except BaseException as error:
+                if not isinstance(error, Exception | SystemExit) and type(error).__name__ != "CancelledError":
+                    raise
                 raise _explained(error, definition) from error
         unawaited.tell()
         return {"result": to_json(value, f"{definition.id}()")}
