@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from checkpointflow import Checkpoint, Retry, WorkflowContext, task, workflow
+from checkpointflow import Checkpoint, Client, Retry, WorkflowContext, task, workflow
+from checkpointflow.errors import RunNotFoundError, UsageError
 
 
 def fetch(topic: str = "owls") -> str:
@@ -151,6 +152,23 @@ RUNS: dict[str, tuple[Callable[[], Any], str]] = {
     "a callable that is async": (lambda: Checkpoint.new(on_commit=Keeper()), "a commit cannot wait for a loop"),
     "a dump that is text": (lambda: Checkpoint.load("{}"), "give what `dump` returned"),
 }
+
+
+CLIENTS: dict[str, tuple[Callable[[Client], Any], str]] = {
+    "a number": (lambda client: client.run(3), "by its name or itself, and not by 3"),  # type: ignore[arg-type]
+    "a function": (lambda client: client.run(fetch), "by its name or itself, and not by a `function`"),  # type: ignore[arg-type]
+    "an id as a number": (lambda client: client.run(inner, run_id=3), "`run_id` is 3; give it a text"),  # type: ignore[arg-type]
+    "labels in a list": (lambda client: client.run(inner, labels=["a"]), "`labels` is a `list`; give it an object of"),  # type: ignore[arg-type]
+    "responses in a list": (lambda client: client.resume("run-1", ["a"]), "`responses` is a `list`"),  # type: ignore[arg-type]
+    "a stream of no run": (lambda client: list(client.stream("nobody")), "there is no run `nobody`"),
+}
+
+
+@pytest.mark.parametrize("case", CLIENTS)
+def test_what_a_client_cannot_use_is_refused_in_one_sentence(case: str) -> None:
+    call, told = CLIENTS[case]
+    with Client("memory:") as client, pytest.raises((TypeError, UsageError, RunNotFoundError), match=told):
+        call(client)
 
 
 @pytest.mark.parametrize("case", RUNS)
