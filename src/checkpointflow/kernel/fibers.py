@@ -18,6 +18,7 @@ T = TypeVar("T")
 
 
 _MOST_REFUSALS = 1_000
+"""So often may the code of one fiber ask on while it is left: more than cleaning up asks, and over in a moment."""
 
 
 class Future(Generic[T]):
@@ -346,6 +347,7 @@ class Scheduler:
     def _close(self, fiber: Fiber[Any]) -> None:
         """Leave a fiber's code, in which no verb may be used any more."""
         was, self._closing = self._closing, True
+        self._refused = 0
         try:
             fiber.context.run(fiber.coroutine.close)
         except (Parked, Exception):
