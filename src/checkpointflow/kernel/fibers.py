@@ -24,6 +24,8 @@ _MOST_REFUSALS = 1_000
 class Future(Generic[T]):
     """Something a fiber can await: it begins when first awaited and settles once, with a value or an error."""
 
+    __slots__ = ("_error", "_scheduler", "_value", "_waiters", "is_settled")
+
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
         self._value: T | None = None
@@ -80,6 +82,8 @@ class Future(Generic[T]):
 class Ask(Future[T]):
     """A verb: asked for under a key by whichever fiber awaits it first."""
 
+    __slots__ = ("_asked", "key", "owner")
+
     def __init__(self, scheduler: Scheduler, key: StepKey, asked: Callable[[Any], None]) -> None:
         super().__init__(scheduler)
         self.key = key
@@ -102,7 +106,23 @@ class Ask(Future[T]):
 
 
 class Fiber(Future[T]):
-    """One line of deciding: a coroutine that is resumed when what it awaits has settled."""
+    """One line of deciding: a coroutine that is resumed when what it awaits has settled.
+
+    Context variables are its own, and begin as those of the fiber that spawned it.
+    """
+
+    __slots__ = (
+        "_watchers",
+        "asks",
+        "children",
+        "context",
+        "coroutine",
+        "is_cancelled",
+        "key",
+        "on_end",
+        "order",
+        "parent",
+    )
 
     def __init__(self, scheduler: Scheduler, key: StepKey, coroutine: Coroutine[Any, Any, T]) -> None:
         super().__init__(scheduler)
@@ -115,7 +135,6 @@ class Fiber(Future[T]):
         self.is_cancelled = False
         self.order = 0
         self.context = copy_context()
-        """Context variables are a fiber's own, and begin as those of the fiber that spawned it."""
         self._watchers: list[Watcher] = []
 
     def cancel(self) -> None:
@@ -180,6 +199,8 @@ class Members:
 
 class _FirstSettled(Future["Fiber[Any]"]):
     """Settles with the first of some fibers that does."""
+
+    __slots__ = ("_fibers", "key")
 
     def __init__(self, scheduler: Scheduler, fibers: Sequence[Fiber[Any]], key: StepKey) -> None:
         super().__init__(scheduler)
