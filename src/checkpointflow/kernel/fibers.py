@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sysconfig
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator, Sequence
 from contextvars import copy_context
@@ -379,6 +378,8 @@ class Scheduler:
 
 def _place(coroutine: Coroutine[Any, Any, Any]) -> str:
     """Return file and line where the awaiting began: the innermost that stand in no library."""
+    import sysconfig
+
     libraries = tuple({sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib", "purelib", "platlib")})
     places: list[str] = []
     inner: object = coroutine

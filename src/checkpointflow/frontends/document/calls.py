@@ -9,10 +9,7 @@ from typing import Any, Literal, cast
 from checkpointflow.errors import InternalError
 from checkpointflow.expressions import Expression, SecretText, text_of
 from checkpointflow.frontends.document.frame import Frame
-from checkpointflow.frontends.document.holes import shell_parts
 from checkpointflow.frontends.document.model import Path, Step
-from checkpointflow.frontends.document.shell import place_values
-from checkpointflow.frontends.document.url_places import has_dynamic_host, placed_url
 from checkpointflow.kernel.retry import RetryPolicy
 from checkpointflow.kernel.run import Origin, Policy, StepCall
 from checkpointflow.records import dataclass
@@ -194,8 +191,13 @@ def _placed(frame: Frame, step: Step, shell: str) -> _Placed:
 
 def _placed_text(frame: Frame, step: Step, text: str, path: Path, shell: str, first: int) -> _Placed:
     template = frame.texts.template(step, text, path)
-    shell_text = place_values(shell_parts(template), shell=shell, first=first)
     expressions = [part for part in template.parts if isinstance(part, Expression)]
+    if not expressions:  # most commands: what knows of shells need not be loaded for them
+        return _Placed("".join(str(part) for part in template.parts), ())
+    from checkpointflow.frontends.document.holes import shell_parts
+    from checkpointflow.frontends.document.shell import place_values
+
+    shell_text = place_values(shell_parts(template), shell=shell, first=first)
     return _Placed(shell_text.text, tuple(zip(shell_text.names, expressions, strict=True)))
 
 
@@ -214,6 +216,8 @@ def _api_arguments(frame: Frame, step: Step) -> JsonObject:
 
 def _address(frame: Frame, step: Step) -> JsonObject:
     """Return the url with its values in their places, and whether its host came from one of them."""
+    from checkpointflow.frontends.document.url_places import has_dynamic_host, placed_url
+
     path: Path = (*step.path, "url")
     template = frame.texts.template(step, str(step.fields["url"]), path)
     try:
