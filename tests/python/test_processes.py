@@ -15,6 +15,7 @@ import pytest
 
 from checkpointflow.cli.envelope import schema_text
 from checkpointflow.schemas import check
+from cli.terminals import terminal
 
 SCHEMA = json.loads(schema_text())
 RESULT = {"text": "2 papers, approve", "found": ["found in arxiv", "found in news"]}
@@ -106,7 +107,7 @@ def test_the_state_of_a_function_is_shown_as_it_stands(desk: Desk) -> None:
     desk.python(START)
     words = ("inspect", "--run-id", "run-1", "--exit-zero")
     assert desk.cpf(*words)["result"]["state"] == {"stage": "approval", "seen": 2}
-    terminal, stderr = os.openpty()
+    ours, stderr = terminal()
     process = subprocess.Popen(
         [sys.executable, "-m", "checkpointflow", *words],
         env=desk.environment(),
@@ -115,8 +116,8 @@ def test_the_state_of_a_function_is_shown_as_it_stands(desk: Desk) -> None:
     )
     os.close(stderr)
     assert process.wait(60) == 0
-    assert os.read(terminal, 10_000).splitlines() == [b'state: stage = "approval"', b"state: seen = 2"]
-    os.close(terminal)
+    assert os.read(ours, 10_000).splitlines() == [b'state: stage = "approval"', b"state: seen = 2"]
+    os.close(ours)
 
 
 def test_a_run_started_by_cpf_is_listed_answered_and_completed_from_python(desk: Desk) -> None:
