@@ -38,7 +38,7 @@ def rewinding(entries: Sequence[e.AnyEntry], state: RunState, steps: Iterable[St
     Members beside each other (branches, iterations) do not come after one another, so those of others stay.
     `state` is what the entries add up to.
     """
-    begun = first_positions(entries)
+    begun = _with_scopes(first_positions(entries))
     named = list(steps)
     given_up = {key for key in begun for step in named if _comes_after(key, step, begun)}
     around = {scope for step in named for scope in path_of(step)[:-1]}
@@ -65,6 +65,15 @@ def first_positions(entries: Iterable[e.AnyEntry]) -> dict[StepKey, int]:
         elif (found := key_of(entry)) is not None:
             begun.setdefault(found, position)
     return begun
+
+
+def _with_scopes(begun: Mapping[StepKey, int]) -> dict[StepKey, int]:
+    """Return where keys began, each scope with the first in it: one that failed was given up, and may begin anew."""
+    found = dict(begun)
+    for key, position in begun.items():
+        for scope in path_of(key)[:-1]:
+            found[scope] = min(position, found.get(scope, position))
+    return dict(sorted(found.items(), key=lambda one: one[1]))
 
 
 def key_of(entry: e.AnyEntry) -> StepKey | None:
