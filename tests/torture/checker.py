@@ -130,6 +130,19 @@ def a_step_with_effect_once_is_repeated_on_the_record_alone(evidence: Evidence) 
                 yield f"run {run.head.run_id}: {step[0]} takes effect once, and was begun {count} times"
 
 
+def a_retry_gives_up_nothing_that_was_done(evidence: Evidence) -> Iterator[str]:
+    """What a failed run is opened again with is what has failed or was stopped by that; done steps stay done."""
+    for name, run in evidence.runs.items():
+        done: set[str] = set()
+        for entry in run.entries:
+            if isinstance(entry, e.RunReopened):
+                yield from (f"run {name}: a retry gave up {key}" for key in entry.voided if key in done)
+            if isinstance(entry, e.RunReopened | e.DefinitionChanged):
+                done.difference_update(map(str, entry.voided))
+            elif isinstance(entry, e.StepCompleted):
+                done.add(entry.key)
+
+
 # -- answers -----------------------------------------------------------------------------------------
 
 
@@ -276,6 +289,7 @@ CHECKS: Sequence[Callable[[Evidence], Iterator[str]]] = (
     requests_are_sent_as_the_journal_says,
     attempts_do_not_overlap,
     a_step_with_effect_once_is_repeated_on_the_record_alone,
+    a_retry_gives_up_nothing_that_was_done,
     answers_are_taken_up_once,
     what_was_answered_is_in_the_result,
     what_was_said_holds,

@@ -151,6 +151,9 @@ PLANTED: dict[str, tuple[Evidence, str]] = {
         replace(SOUND, effects=[effect("begin"), effect("begin", attempt=2), effect("end")]), "beside attempt 2"),
     "a step with effect once is repeated": (
         with_run(SOUND, *ENTRIES[:2], STARTED_AGAIN, *ENTRIES[2:]), "takes effect once, and was begun 2 times"),
+    "a retry gives up what was done": (
+        with_run(SOUND, s.started(), s.step_started(), s.step_completed(), s.failed(),
+            e.RunReopened(at=s.at(9), voided=["s"], actor=None, reason=None)), "a retry gave up s"),
     "an answer is received twice": (with_run(SOUND, *ENTRIES[:5], *ENTRIES[3:]), "was received 2 times"),
     "a wait is answered twice": (with_run(SOUND, *ENTRIES[:5], replace(ENTRIES[4], event_id="e2"), ENTRIES[5],
         messages=(ANSWER, replace(ANSWER, event_id="e2"))), "wait w1 was answered 2 times"),
