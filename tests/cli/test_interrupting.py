@@ -158,3 +158,9 @@ def test_a_signal_before_there_is_a_run_is_answered_too(cpf: Program, number: si
     assert (told["exit_code"], told["error"]["code"], told["command"]) == (130, "ERR_INTERRUPTED", "run")
     assert told["next_actions"][0]["argv"] == ["cpf", "run", "-f", "slow.yaml"]
     assert cpf.here("runs").envelope["runs"] == []
+
+
+def test_a_signal_when_all_has_been_said_makes_no_traceback(cpf: Program) -> None:
+    late = "from checkpointflow import cli\ndef main(argv): raise KeyboardInterrupt\ncli.main = main\ncli.entry()"
+    process = subprocess.run([sys.executable, "-c", late, "runs"], env=cpf.environment, capture_output=True)
+    assert (process.returncode, process.stdout, process.stderr) == (130, b"", b"")

@@ -17,7 +17,11 @@ def entry() -> NoReturn:
     argv = sys.argv[1:]
     if argv[:1] not in (["--version"], ["__complete"]):
         _hear_sigterm()
-    sys.exit(main(argv))
+    try:
+        exit_code = main(argv)
+    except KeyboardInterrupt:
+        exit_code = 130  # all has been said by now, or nothing was to be
+    sys.exit(exit_code)
 
 
 def _hear_sigterm() -> None:
