@@ -240,7 +240,7 @@ def journals_and_what_is_derived_from_them_agree(evidence: Evidence) -> Iterator
             yield f"run {name}: its open waits are not what its journal adds up to"
         if run.head.is_settled and run.holder is not None and run.holder.alive:
             yield f"run {name} is {run.head.status}, and {run.holder.holder} holds it"
-        if run.head.is_settled and _folded(run).open_attempts():
+        if run.head.is_settled and run.head.status != "moved" and _folded(run).open_attempts():
             yield f"run {name} is {run.head.status}, and steps of it are running"
 
 

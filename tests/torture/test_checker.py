@@ -122,6 +122,7 @@ def test_a_run_that_was_moved_copied_or_forgotten_breaks_nothing():
     seen = [sight(4), replace(sight(4, epoch=9), home="there"), sight(6, epoch=2)]
     assert violations(replace(SOUND, traces=[replace(trace, epoch=9)], sights=seen)) == []
     assert violations(replace(SOUND, traces=[away(*ENTRIES)])) == []
+    assert violations(replace(SOUND, traces=[away(*ENTRIES[:2], MOVED, messages=())])) == []  # its driver was killed
     copied = run(replace(ENTRIES[0], origin={"run": "run-1", "position": 7}), *ENTRIES[1:], run_id="run-2")
     assert violations(replace(SOUND, runs={**SOUND.runs, "run-2": copied})) == []
     assert violations(replace(SOUND, reports=[GONE], forgotten={"run-8"})) == []
