@@ -38,7 +38,7 @@ def rewinding(entries: Sequence[e.AnyEntry], state: RunState, steps: Iterable[St
     Members beside each other (branches, iterations) do not come after one another, so those of others stay.
     `state` is what the entries add up to.
     """
-    begun = _with_scopes(first_positions(entries))
+    begun = _order(entries)
     named = list(steps)
     given_up = {key for key in begun for step in named if _comes_after(key, step, begun)}
     around = {scope for step in named for scope in path_of(step)[:-1]}
@@ -67,13 +67,22 @@ def first_positions(entries: Iterable[e.AnyEntry]) -> dict[StepKey, int]:
     return begun
 
 
-def _with_scopes(begun: Mapping[StepKey, int]) -> dict[StepKey, int]:
-    """Return where keys began, each scope with the first in it: one that failed was given up, and may begin anew."""
-    found = dict(begun)
-    for key, position in begun.items():
-        for scope in path_of(key)[:-1]:
-            found[scope] = min(position, found.get(scope, position))
-    return dict(sorted(found.items(), key=lambda one: one[1]))
+def _order(entries: Iterable[e.AnyEntry]) -> dict[StepKey, int]:
+    """Return where each key began; one that a failure had given up keeps its place until it begins anew."""
+    begun: dict[StepKey, int] = {}
+    failed: set[StepKey] = set()
+    for position, entry in enumerate(entries, 1):
+        key = key_of(entry)
+        if isinstance(entry, e.RunReopened):
+            failed.update(StepKey(str(one)) for one in entry.voided)
+        elif isinstance(entry, e.DefinitionChanged):
+            for one in entry.voided:
+                begun.pop(StepKey(str(one)), None)
+        elif key in failed or (key is not None and key not in begun):
+            failed.discard(key)
+            begun.pop(key, None)
+            begun[key] = position
+    return begun
 
 
 def key_of(entry: e.AnyEntry) -> StepKey | None:
