@@ -96,6 +96,12 @@ class RunView:
         return codes.get(self.status, 0)
 
 
+StepStatus: TypeAlias = Literal[
+    "completed", "failed", "running", "waiting", "interrupted", "in_doubt", "cancelled", "expired"
+]
+"""How a visit stands; `expired`: nobody answered in time, and the run went on, or can."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class StepView:
     """One executed visit of a step: its last attempt, what it gave, and where its output lies (while it is there)."""
@@ -104,7 +110,7 @@ class StepView:
     step_key: str
     step_kind: str
     attempt: int
-    status: Literal["completed", "failed", "running", "waiting", "interrupted", "in_doubt", "cancelled"]
+    status: StepStatus
     exit_code: int | None
     error_code: str | None
     error_message: str | None
@@ -291,7 +297,7 @@ class _Draft:
     key: StepKey
     kind: str
     created_at: datetime
-    status: Literal["completed", "failed", "running", "waiting", "interrupted", "in_doubt", "cancelled"]
+    status: StepStatus
     attempt: int = 1
     outputs: JsonValue = None
     error: JsonObject | None = None
@@ -332,6 +338,8 @@ class _Steps:
             case e.RunReopened() | e.DefinitionChanged():
                 for key in entry.voided:
                     self._drafts.pop(StepKey(str(key)), None)
+            case e.RunFailed():
+                self._failed(entry.error)
             case _:
                 self._ended(entry)
 
@@ -376,12 +384,18 @@ class _Steps:
             case e.TimerFired():
                 draft.status = "completed"
             case e.WaitClosed():
-                draft.status = "cancelled" if entry.cause == "cancelled" else "failed"
-                if entry.cause == "expired":
-                    draft.error = {"code": "ERR_TIMEOUT", "message": "nobody answered in time"}
+                draft.status = "expired" if entry.cause == "expired" else "cancelled"
             case e.ScopeClosed():
                 draft.status, draft.error = entry.outcome, entry.error
                 draft.failed = {str(one["key"]): one for one in entry.failed_members if isinstance(one, dict)}
+                for error in draft.failed.values():
+                    self._failed(error)
+
+    def _failed(self, error: JsonObject) -> None:
+        """Note that a wait which expired has failed the run, or a member of a scope: nothing led on from there."""
+        draft = self._drafts.get(StepKey(str(error.get("step_key"))))
+        if draft is not None and draft.status == "expired":
+            draft.status, draft.error = "failed", error
 
     def _inside(self, scope: _Draft) -> JsonValue:
         """Return a scope's outputs from the visits right inside it."""
