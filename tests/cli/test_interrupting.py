@@ -160,6 +160,58 @@ def test_a_signal_before_there_is_a_run_is_answered_too(cpf: Program, number: si
     assert cpf.here("runs").envelope["runs"] == []
 
 
+AT_EACH_LINE = """
+import json, os, signal, sys
+from checkpointflow import cli
+from checkpointflow.cli import door, streams
+
+def struck_at(number, path):
+    count = 0
+    def trace(frame, event, _argument):
+        nonlocal count
+        if frame.f_code.co_filename not in (door.__file__, streams.__file__):
+            return None
+        count += event == "line"
+        if count == number and event == "line":
+            sys.settrace(None)
+            os.kill(os.getpid(), signal.SIGTERM)
+        return trace
+    pid = os.fork()
+    if not pid:
+        out = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.dup2(out, 1)
+        sys.stdout = open(1, "w", closefd=False)
+        cli._hear_sigterm()
+        sys.settrace(trace)
+        try:
+            code = cli.main(["runs", "--quiet"])
+            sys.settrace(None)
+        except KeyboardInterrupt:
+            code = 99
+        os._exit(code if count >= number else 77)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+cli.main(["runs", "--quiet"])  # so that all modules are there
+found, number = [], 0
+while not found or found[-1][0] != 77:
+    number += 1
+    code = struck_at(number, sys.argv[1])
+    found.append((code, open(sys.argv[1]).read()))
+print("\\n" + json.dumps(found))
+"""
+
+
+def test_a_signal_at_any_line_on_the_way_in_and_out_leaves_one_answer(cpf: Program) -> None:
+    words = [sys.executable, "-c", AT_EACH_LINE, str(cpf.cwd / "out")]
+    process = subprocess.run(words, cwd=cpf.cwd, env=cpf.environment, capture_output=True, text=True)
+    *struck, _ = json.loads(process.stdout.splitlines()[-1])
+    assert len(struck) > 40, process.stderr
+    for number, (code, text) in enumerate(struck, 1):
+        envelope = json.loads(text)
+        assert code in (130, envelope["exit_code"]), f"line {number}: {code} {text}"
+    assert {json.loads(text)["exit_code"] for _, text in struck} == {0, 130}
+
+
 def test_a_signal_when_all_has_been_said_makes_no_traceback(cpf: Program) -> None:
     late = "from checkpointflow import cli\ndef main(argv): raise KeyboardInterrupt\ncli.main = main\ncli.entry()"
     process = subprocess.run([sys.executable, "-c", late, "runs"], env=cpf.environment, capture_output=True)

@@ -39,11 +39,17 @@ def main(argv: Sequence[str]) -> int:
         from checkpointflow.cli.candidates import main as complete
 
         return complete(argv[1:])
+    told: list[int] = []
     try:
         from checkpointflow.cli.door import main as open_door
+
+        open_door(list(argv), told)
     except KeyboardInterrupt:
-        from checkpointflow.cli.door import leave as open_door
-    return open_door(list(argv))
+        if not told:
+            from checkpointflow.cli.door import leave
+
+            leave(list(argv), told)
+    return told[-1]
 
 
 def _version() -> int:

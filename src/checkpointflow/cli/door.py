@@ -27,34 +27,36 @@ COMMANDS = (
 )  # fmt: skip
 
 
-def main(argv: list[str]) -> int:
-    """Run one command, print its answer, and return its exit code; nothing is raised."""
+def main(argv: list[str], told: list[int]) -> None:
+    """Run one command and print its answer; its exit code is added to `told` when that begins, and if it changes.
+
+    Raises:
+        KeyboardInterrupt: a signal came on the way in or out, where there is nothing that it interrupts.
+    """
     streams.prepare()
     with streams.Apart():
-        return _opened(argv)
+        _opened(argv, told)
 
 
-def _opened(argv: list[str]) -> int:
+def _opened(argv: list[str], told: list[int]) -> None:
     door = Door(argv)
     try:
         envelope = _answer(door)
         text = envelope.rendered(door.command, door.form)
-    except KeyboardInterrupt:
-        return leave(argv)
     except Exception as error:  # the one blanket: whatever this is, it is a defect, and the caller gets an envelope
         door.trace()
         envelope = refusals.defect(error, door)
         text = envelope.rendered(door.command, door.form)
-    return _put(door, envelope, text)
+    _put(door, envelope, text, told)
 
 
-def leave(argv: list[str]) -> int:
-    """Print the answer to a Ctrl-C that came too early or too late for everything else; return its exit code."""
+def leave(argv: list[str], told: list[int]) -> None:
+    """Print the answer to a Ctrl-C that came too early or too late for everything else, as `main` does."""
     _hear_no_more()
     door = Door(argv)
     door.command = next(iter(word for word in argv if word in COMMANDS), "")
     envelope = refusals.interrupted(door)
-    return _put(door, envelope, envelope.rendered(door.command, door.form))
+    _put(door, envelope, envelope.rendered(door.command, door.form), told)
 
 
 def _answer(door: Door) -> Envelope:
@@ -81,15 +83,19 @@ def _hear_no_more() -> None:
             signal.signal(number, signal.SIG_IGN)
 
 
-def _put(door: Door, envelope: Envelope, text: str) -> int:
-    try:
-        if not door.quiet and streams.talks_to_terminal():
-            from checkpointflow.cli.summary import told
+def _put(door: Door, envelope: Envelope, text: str, told: list[int]) -> None:
+    if not door.quiet and streams.talks_to_terminal():
+        from checkpointflow.cli.summary import told as summary
 
-            streams.say(told(envelope, door))
-        return streams.put(text) or envelope.exit_code
+        streams.say(summary(envelope, door))
+    try:
+        failed = streams.put(text, begun=lambda: told.append(envelope.exit_code))
     except KeyboardInterrupt:
-        return refusals.interrupted(door).exit_code  # whoever reads has had enough of it
+        if not told:
+            raise
+        failed = refusals.interrupted(door).exit_code  # whoever reads has had enough of it
+    if failed:
+        told.append(failed)
 
 
 def perform(door: Door) -> Envelope:

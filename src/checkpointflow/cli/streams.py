@@ -35,10 +35,12 @@ class Apart:
     """
 
     def __enter__(self) -> None:
-        """Begin."""
+        """Begin; what is put from the first line on is put where it was to go."""
         self._stdout = sys.stdout
-        self._answers = _own_stdout()
+        self._answers = _second_stdout()
         _kept.append(self._answers or sys.stdout)
+        if self._answers is not None:
+            os.dup2(2, 1)
         sys.stdout = sys.stderr
 
     def __exit__(self, *_error: object) -> None:
@@ -47,22 +49,24 @@ class Apart:
         sys.stdout = self._answers or self._stdout
 
 
-def _own_stdout() -> TextIO | None:
-    """Move stdout where no other process inherits it, and have its place point to stderr; None where that cannot be."""
+def _second_stdout() -> TextIO | None:
+    """Return stdout where no other process inherits it, so that its place can point to stderr; None if it cannot be."""
     try:
         if sys.stdout.fileno() != 1 or sys.stderr.fileno() != 2:
             return None
         sys.stdout.flush()
-        kept = os.dup(1)
-        os.dup2(2, 1)
-        return os.fdopen(kept, "w", encoding="utf-8", errors="backslashreplace")
+        os.fstat(2)
+        return os.fdopen(os.dup(1), "w", encoding="utf-8", errors="backslashreplace")
     except (OSError, ValueError, AttributeError):
         return None  # closed, or no file at all
 
 
-def put(text: str) -> int:
-    """Write data to stdout; return 0, or 60 if it cannot be written. A reader that went away is no failure."""
-    return _guarded(lambda out: (out.write(text), out.flush())) or 0
+def put(text: str, begun: Callable[[], object] = lambda: None) -> int:
+    """Write data to stdout; return 0, or 60 if it cannot be written. A reader that went away is no failure.
+
+    `begun` is called right before the first of it is written, or nothing is to be.
+    """
+    return _guarded(lambda out: (begun(), out.write(text), out.flush()), begun) or 0
 
 
 def put_bytes(chunks: Iterable[bytes]) -> int:
@@ -104,10 +108,11 @@ def talks_to_terminal() -> bool:
         return False
 
 
-def _guarded(write: Callable[[TextIO], object]) -> int | None:
+def _guarded(write: Callable[[TextIO], object], unwritten: Callable[[], object] = lambda: None) -> int | None:
     """Write to stdout; return None if that is done, else the exit code that it leads to."""
     stdout = _kept[-1] if _kept else sys.stdout
     if stdout is None:
+        unwritten()
         return 0
     try:
         write(stdout)
