@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _SETTINGS = {
     "listen_addresses": "''",
-    "max_connections": "200",
+    "max_connections": "300",
     "shared_buffers": "64MB",
     "logging_collector": "off",
     "autovacuum": "off",
@@ -78,6 +78,20 @@ def empty(url: str) -> None:
         ).fetchall()
         if found:
             connection.execute(f"TRUNCATE {', '.join(name for (name,) in found)} RESTART IDENTITY")
+
+
+def await_deaths(url: str) -> None:
+    """Wait until the server has seen that every process with a proof of life at a database is gone."""
+    import psycopg
+
+    with psycopg.connect(url, autocommit=True) as connection:
+        proofs = connection.execute(
+            "SELECT DISTINCT (classid::bigint << 32) | objid::bigint FROM pg_locks"
+            " JOIN pg_stat_activity USING (pid)"
+            " WHERE locktype = 'advisory' AND objsubid = 1 AND datname = current_database()"
+        ).fetchall()
+        for (key,) in proofs:
+            connection.execute("SELECT pg_advisory_lock(%s)", [key])
 
 
 def end_sessions(store: PostgresStore, holder: HolderId | None = None) -> None:

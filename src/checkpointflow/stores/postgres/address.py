@@ -56,6 +56,15 @@ class Address:
         return text
 
 
+def without_password(url: str) -> str:
+    """Return a URL that opens the same database for whoever has its password elsewhere, as in `~/.pgpass`."""
+    scheme, _, behind = url.partition("://")
+    place, mark, query = behind.partition("?")
+    user, at, host = place.rpartition("@")
+    options = "&".join(option for option in query.split("&") if not _SECRET.search(option.partition("=")[0]))
+    return f"{scheme}://{user.partition(':')[0]}{at}{host}{mark if options else ''}{options}"
+
+
 def is_address(place: str) -> bool:
     """Tell whether a place is the URL of a PostgreSQL database."""
     return place.partition("://")[0] in SCHEMES and "://" in place

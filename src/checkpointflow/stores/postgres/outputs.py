@@ -53,7 +53,7 @@ class Outputs:
         return [cast(str, row[0]) for row in found]
 
     def bring(self, run_id: RunId, name: str, path: Path) -> bool:
-        """Write what is kept to a file that only its owner may read; False if nothing is.
+        """Write what is kept to a file that only its owner may read, in a folder that is there; False if nothing is.
 
         Raises:
             PersistenceError: the store cannot be read.
@@ -63,7 +63,6 @@ class Outputs:
             kept = transaction.row("SELECT size FROM outputs WHERE run_id = ? AND name = ?", run_id, name)
         if kept is None:
             return False
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         draft = path.with_name(f"{path.name}.{os.getpid()}.part")
         with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:  # noqa: PTH123
             for number in range(-(-cast(int, kept[0]) // _CHUNK_BYTES)):

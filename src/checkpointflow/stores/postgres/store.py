@@ -34,13 +34,18 @@ class PostgresStore(TableStore):
 
     def __init__(self, url: str, *, host: str, pool: str | None = None) -> None:
         self.address = Address(url)
-        self._database = Database(self.address)
+        self.database = Database(self.address)
         self._pool = pool
         self._held: dict[RunId, Hold] = {}
-        self.outputs = Outputs(self._database)
-        super().__init__(self._database, host=host)
-        with self._database.reading():
+        self.outputs = Outputs(self.database)
+        super().__init__(self.database, host=host)
+        with self.database.reading():
             pass
+
+    @property
+    def shown(self) -> str:
+        """Where the store is, in words that hold no password."""
+        return self.address.shown
 
     # -- holds, and how they are lost --------------------------------------------------------------
 
@@ -73,7 +78,7 @@ class PostgresStore(TableStore):
             JournalConflictError: this process held it, and lost the session that proved that it lives.
         """
         hold = self._held.get(run_id)
-        if hold is not None and not self._database.may_write(hold.holder):
+        if hold is not None and not self.database.may_write(hold.holder):
             self._held.pop(run_id, None)
             raise refusals.hold_lost(hold, None)
         return super().pending(run_id)
@@ -93,7 +98,7 @@ class PostgresStore(TableStore):
 
         Nothing is heard before `holder` was asked for, nor between a lost connection and the next time.
         """
-        return self._database.holders.listen(tell)
+        return self.database.holders.listen(tell)
 
     # -- tables ------------------------------------------------------------------------------------
 
@@ -105,15 +110,16 @@ class PostgresStore(TableStore):
             transaction.run("UPDATE holds SET pool = ? WHERE run_id = ?", self._pool, run_id)
         return hold
 
-    def _size(self) -> int:
+    def size_bytes(self) -> int:
+        """Return how many bytes the store takes."""
         sql = (
             "SELECT sum(pg_total_relation_size(oid))::bigint FROM pg_class"
             f" WHERE relnamespace = '{SCHEMA}'::regnamespace AND relkind = 'r'"
         )
-        with self._database.reading() as transaction:
+        with self.database.reading() as transaction:
             found = transaction.row(sql)
         return cast(int, found[0]) if found else 0
 
     def _packed(self) -> tuple[int, int]:
         """Leave that to the server, whose autovacuum gives space back to the tables."""
-        return self._size(), 0
+        return self.size_bytes(), 0

@@ -38,7 +38,8 @@ class SqliteStore(TableStore):
         """The sentences about what opening the store did unasked."""
         return self._opening.notices
 
-    def _size(self) -> int:
+    def size_bytes(self) -> int:
+        """Return how many bytes the store takes."""
         return self._database.size()[0]
 
     def _packed(self) -> tuple[int, int]:

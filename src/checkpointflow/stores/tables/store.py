@@ -309,12 +309,12 @@ class TableStore:
         if dry_run:
             with self._tables.reading() as transaction:
                 definitions, values = deletion.sweep(transaction, dry_run=True)
-            return Swept(definitions, values, self._size())
+            return Swept(definitions, values, self.size_bytes())
         with self._tables.writing(sweeps=True) as transaction:
             definitions, values = deletion.sweep(transaction, dry_run=False)
         return Swept(definitions, values, *self._packed())
 
-    def _size(self) -> int:
+    def size_bytes(self) -> int:
         """Return how many bytes the store takes."""
         raise NotImplementedError
 
