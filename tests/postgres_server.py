@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from checkpointflow.kernel.ids import HolderId
-    from checkpointflow.stores.postgres import PostgresStore
 
 _SETTINGS = {
     "listen_addresses": "''",
@@ -67,11 +66,8 @@ def empty(url: str) -> None:
     """Take all rows out of a store's database, but for its version, and end the sessions that others left."""
     import psycopg
 
+    end_sessions(url)
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(
-            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
         found = connection.execute(
             "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables"
             " WHERE schemaname = 'checkpointflow' AND tablename <> 'store'"
@@ -94,21 +90,28 @@ def await_deaths(url: str) -> None:
             connection.execute("SELECT pg_advisory_lock(%s)", [key])
 
 
-def end_sessions(store: PostgresStore, holder: HolderId | None = None) -> None:
-    """Have the server end the sessions at a store's database: that of a holder's proof of life, or all of them."""
+def end_sessions(url: str, which: str = "all") -> None:
+    """Have the server end the sessions at a database: `all`, those with a `proof` of life, or those that `work`."""
+    import psycopg
+
+    proofs = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1"
+    chosen = {"all": "true", "proof": f"pid IN ({proofs})", "work": f"pid NOT IN ({proofs})"}[which]
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
+            f" WHERE datname = current_database() AND pid <> pg_backend_pid() AND {chosen}"
+        )
+
+
+def end_proof(url: str, holder: HolderId) -> None:
+    """Have the server end the session that proves that a holder lives."""
     import psycopg
 
     from checkpointflow.stores.postgres.holders import lock_halves
 
-    with psycopg.connect(store.address.url, autocommit=True) as connection:
-        sql = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        values: list[int] = []
-        if holder is not None:
-            sql = (
-                "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND classid = %s AND objid = %s AND objsubid = 1"
-            )
-            values = [*lock_halves(holder)]
-        for (pid,) in connection.execute(sql, values).fetchall():
+    sql = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND classid = %s AND objid = %s AND objsubid = 1"
+    with psycopg.connect(url, autocommit=True) as connection:
+        for (pid,) in connection.execute(sql, [*lock_halves(holder)]).fetchall():
             connection.execute("SELECT pg_terminate_backend(%s, 10000)", [pid])
 
 

@@ -15,7 +15,7 @@ from checkpointflow.stores.postgres import PostgresStore
 from checkpointflow.stores.sqlite import SqliteStore
 from checkpointflow.testing import Crash, CrashingStore, StoreContract
 from checkpointflow.testing import samples as s
-from postgres_server import end_sessions
+from postgres_server import end_proof
 
 
 class TestMemory(StoreContract):
@@ -71,7 +71,7 @@ class TestPostgres(StoreContract):
 
     def kill(self, store: Store) -> None:
         assert isinstance(store, PostgresStore)
-        end_sessions(store, store.holder())
+        end_proof(store.address.url, store.holder())
 
 
 class TestCrashingThatDoesNotCrash(TestMemory):
