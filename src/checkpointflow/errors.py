@@ -12,6 +12,7 @@ from typing import ClassVar, Literal
 from checkpointflow.values import JsonObject, JsonValue
 
 _LONGEST_MESSAGE = 2_000
+"""Characters of a foreign message that are kept: enough to read, too few for a result that was put into one."""
 
 
 class CheckpointflowError(Exception):

@@ -72,6 +72,15 @@ def test_each_run_is_driven_by_the_code_of_its_own_folder(cpf):
         assert cpf("status", "--run-id", f"release-{name}").envelope["result"] == name
 
 
+def test_a_workflow_in_a_package_is_driven_with_its_package(cpf):
+    (cpf.cwd / "shop").mkdir()
+    cpf.write("shop/__init__.py", PROJECT.replace("from helpers", "from .names"))
+    cpf.write("shop/names.py", "NAME = 'the shop'\n")
+    started(cpf, "shop:release", "packed-1")
+    assert cpf("tick").envelope["driven_runs"][0]["status"] == "completed"
+    assert cpf("status", "--run-id", "packed-1").envelope["result"] == "the shop"
+
+
 @pytest.mark.parametrize("name", ["email", "queue", "calendar"])
 def test_a_file_may_be_named_as_a_module_of_python(cpf, name):
     (cpf.cwd / "flows").mkdir()  # not where `python -m` looks for every module

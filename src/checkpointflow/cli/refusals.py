@@ -21,6 +21,7 @@ from checkpointflow.errors import (
     SecretMissingError,
     UnknownKindError,
     UsageError,
+    said,
 )
 from checkpointflow.values import JsonObject, JsonValue
 
@@ -62,7 +63,7 @@ def _rerun(step: str) -> list[str]:
 
 def defect(error: BaseException, door: Door) -> Envelope:
     """Return the envelope of an exception that nothing else named: a defect of ours."""
-    message = f"checkpointflow met a defect of its own: {type(error).__name__}: {str(error)[:300]}"
+    message = f"checkpointflow met a defect of its own: {said(error)[:300]}"
     hint = "run it again with `--debug` and report the traceback that it prints on stderr"
     fields: JsonObject = {"error": shapes.error_fields(InternalError(message, hint=hint))}
     if door.run_id:

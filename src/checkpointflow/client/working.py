@@ -16,6 +16,7 @@ from checkpointflow.errors import (
     ConcurrencyError,
     InternalError,
     PersistenceError,
+    said,
 )
 from checkpointflow.kernel.effects import error_record
 from checkpointflow.kernel.ids import RunId
@@ -194,4 +195,4 @@ class Worker:
 
 
 def _defect(error: Exception) -> InternalError:
-    return InternalError(f"{type(error).__name__}: {error}")
+    return InternalError(said(error))

@@ -39,6 +39,8 @@ from checkpointflow.values import JsonObject, dump
 
 _HOLD = "SELECT holder, epoch, host, pid, since FROM holds WHERE run_id = ?"
 
+_ALL = 2**62
+
 
 class TableStore:
     """A Store over the tables of a database, for all processes that reach it; `host` is the name of this machine.
@@ -146,11 +148,14 @@ class TableStore:
             raise refusals.other_length(hold, length, head.length)
         return head
 
-    def entries(self, run_id: RunId, *, after: int = 0) -> list[e.AnyEntry]:
+    def entries(self, run_id: RunId, *, after: int = 0, limit: int | None = None) -> list[e.AnyEntry]:
         """See Store."""
         with self._tables.reading() as transaction:
             found = transaction.rows(
-                "SELECT name, at, body FROM journal WHERE run_id = ? AND position > ? ORDER BY position", run_id, after
+                "SELECT name, at, body FROM journal WHERE run_id = ? AND position > ? ORDER BY position LIMIT ?",
+                run_id,
+                after,
+                _ALL if limit is None else limit,
             )
 
             def blob(digest: str) -> str:
