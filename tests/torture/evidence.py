@@ -67,7 +67,12 @@ def digest(entries: Sequence[e.AnyEntry]) -> str:
 
 
 def gathered(
-    base: Path, store: Store, effects: Path, reports: Sequence[Report], sights: Sequence[Sight], stuck: Sequence[str]
+    base: Path | str,
+    store: Store,
+    effects: Path,
+    reports: Sequence[Report],
+    sights: Sequence[Sight],
+    stuck: Sequence[str],
 ) -> Evidence:
     """Return the evidence in a state folder."""
     epochs = epochs_in(base)
@@ -87,8 +92,13 @@ def run_in(store: Store, head: RunHead, epoch: int) -> RunEvidence:
     )  # fmt: skip
 
 
-def epochs_in(base: Path) -> dict[str, int]:
+def epochs_in(base: Path | str) -> dict[str, int]:
     """Return how often each run was taken to be driven, which the port of stores does not tell."""
+    if isinstance(base, str):
+        import psycopg
+
+        with psycopg.connect(base) as session:
+            return dict(session.execute("SELECT run_id, epoch FROM checkpointflow.holds").fetchall())
     import apsw
 
     connection = apsw.Connection(str(base / "runs.db"), flags=apsw.SQLITE_OPEN_READWRITE)
@@ -107,7 +117,7 @@ def _effect(line: str) -> Effect:
 class Watch:
     """Looks at a few runs again and again while a storm goes on, in a thread of its own."""
 
-    base: Path
+    base: Path | str
     store: Store
     sights: list[Sight] = field(default_factory=list)
     _is_over: threading.Event = field(default_factory=threading.Event)

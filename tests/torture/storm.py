@@ -67,15 +67,16 @@ class Place:
         """Return the settings of this process in the storm."""
         return Settings(
             home=self.home, cwd=str(self.folder), actor="the storm", host="here", durability="process",
-            environment=self.environment,
+            environment=self.environment, store=self.environment.get("CPF_STORE"), pool="storm",
         )  # fmt: skip
 
 
-def make_place(folder: Path, inherited: Mapping[str, str]) -> Place:
-    """Return a place in a folder that exists."""
+def make_place(folder: Path, inherited: Mapping[str, str], store: str | None = None) -> Place:
+    """Return a place in a folder that exists; with `store`, the URL of a database, the runs are kept there."""
     kept = {name: text for name, text in inherited.items() if not name.startswith("CPF_")}
     path = os.pathsep.join(map(str, (Path(__file__).parents[1], Path(checkpointflow.__file__).parents[1])))
     ours = {"CPF_HOME": str(folder / "home"), "CPF_DURABILITY": "process", "TORTURE_LOG": str(folder / "effects")}
+    ours |= {"CPF_POOL": "storm"} | ({} if store is None else {"CPF_STORE": store})
     return Place(folder=folder, environment={**kept, **ours, "PYTHONPATH": path})
 
 

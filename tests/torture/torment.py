@@ -30,12 +30,14 @@ class Figures:
     violations: list[str]
 
 
-def torment(folder: Path, environment: Mapping[str, str], *, seed: str, workers: int, seconds: float) -> Figures:
-    """Torture a store in a folder for so many seconds, and return what came of it."""
+def torment(
+    folder: Path, environment: Mapping[str, str], *, seed: str, workers: int, seconds: float, url: str | None = None
+) -> Figures:
+    """Torture a store in a folder, or in the database at a URL, for so many seconds; return what came of it."""
     write_documents(folder, random.Random(seed), DOCUMENTS)
-    place, log = make_place(folder, environment), Log()
-    store = open_store(place.home, clock=SystemClock(), durability="process")
-    watch = Watch(place.home, store)
+    place, log = make_place(folder, environment, url), Log()
+    store = open_store(url or place.home, clock=SystemClock(), durability="process")
+    watch = Watch(url or place.home, store)
     watching = threading.Thread(target=watch.look, args=(min(3.0, seconds / 40),))
     watching.start()
     try:
@@ -46,7 +48,7 @@ def torment(folder: Path, environment: Mapping[str, str], *, seed: str, workers:
     (folder / "reports").write_text("".join(f"{report.as_json()}\n" for report in log.reports))
     with Client(place.settings()) as client:
         stuck = settle(client, seconds=SETTLING_SECONDS)
-    evidence = gathered(place.home, store, place.effects, log.reports, watch.sights, stuck)
+    evidence = gathered(url or place.home, store, place.effects, log.reports, watch.sights, stuck)
     store.close()
     return Figures(counts=_counted(place, log, evidence), violations=[*log.troubles, *violations(evidence)])
 
