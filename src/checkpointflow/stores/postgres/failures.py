@@ -21,7 +21,6 @@ _BY_CLASS = {
 }
 _LOST = "lost the connection; try again when its server can be reached"
 _REFUSED = "did not do what it was asked; its log says why"
-_UNREACHED = "cannot be reached; check `CPF_STORE`, that the server runs, and that this machine may connect"
 
 
 @contextlib.contextmanager
@@ -43,14 +42,22 @@ def named(address: Address, give_up: Callable[[], None], *, connecting: bool = F
 def of_driver(error: Exception, address: Address, *, connecting: bool = False) -> PersistenceError:
     """Return our error for one of the client's about a database."""
     state = getattr(error, "sqlstate", None) or ""
-    cause = address.hidden(f"{type(error).__name__}: {error}")[:300]
+    cause = address.hidden(f"{type(error).__name__}: {error}")[:1000]
     details = {"store": address.shown, "cause": cause}
     if isinstance(error, UnicodeError) or state[:2] in ("22", "XX"):
         return StoreCorrupt(
             f"the store `{address.shown}` has what cannot be read; restore it from a copy", details={**details}
         )
-    remedy = _BY_CLASS.get(state[:2]) or (_REFUSED if state else _UNREACHED if connecting else _LOST)
+    remedy = _BY_CLASS.get(state[:2]) or (_REFUSED if state else _LOST)
+    if connecting and not state:
+        remedy = f"cannot be reached ({_reason(cause)}); check `CPF_STORE`, that the server runs, and what it grants"
     return StoreUnavailable(f"the store `{address.shown}` {remedy}", details={**details})
+
+
+def _reason(cause: str) -> str:
+    """Return what the client says of why it cannot connect, in one line: the server's word, or the system's."""
+    line = next((line for line in cause.splitlines() if "FATAL:" in line), cause.splitlines()[0])
+    return line.rpartition("FATAL:")[2].rpartition("failed: ")[2].strip()[:200]
 
 
 def newer(address: Address, version: int, known: int) -> StoreVersion:
