@@ -28,7 +28,7 @@ _SETTINGS = {
     "shared_buffers": "64MB",
     "logging_collector": "off",
     "autovacuum": "off",
-    "fsync": "off",  # only the loss of power would show it: what a killed process wrote is in the system's hands
+    "fsync": os.environ.get("CPF_TEST_POSTGRES_FSYNC", "off"),  # what a killed process wrote is the system's to keep
 }
 _STARTING_SECONDS = 60
 

@@ -7,7 +7,7 @@ import os
 import threading
 import weakref
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from checkpointflow.kernel.ids import HolderId, RunId
@@ -51,11 +51,6 @@ class Transaction:
     def run(self, sql: str, *values: Value | bytes) -> None:
         """Run a statement that gives no rows."""
         self._executed(sql, values)
-
-    def soon(self, sql: str, *values: Value | bytes) -> Callable[[], list[Row]]:
-        """Run a statement, and return what returns its rows."""
-        cursor = self._executed(sql, values)
-        return lambda: _taken(cursor)
 
     def lives(self, holder: HolderId) -> bool:
         """Tell whether the process with an id lives: whether its session has its lock."""
@@ -169,10 +164,12 @@ class Database:
 def _lock(transaction: Transaction, run_id: RunId | None, *, sweeps: bool) -> None:
     """Queue for the store and for the run, always in this order, so that nobody waits for each other."""
     shared = "" if sweeps else "_shared"
-    transaction.run(f"SELECT pg_advisory_xact_lock{shared}(?, {_SWEEPING})", opening.LOCKS)
-    if run_id is not None:
+    store = f"SELECT pg_advisory_xact_lock{shared}({opening.LOCKS}, {_SWEEPING})"
+    if run_id is None:
+        transaction.run(store)
+    else:
         number = zlib.crc32(run_id.encode("utf-8", "surrogatepass")) - 2**31
-        transaction.run("SELECT pg_advisory_xact_lock(?, ?)", _RUNS, number)
+        transaction.run(f"{store}, pg_advisory_xact_lock({_RUNS}, ?)", number)
 
 
 @contextlib.contextmanager

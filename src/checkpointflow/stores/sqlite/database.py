@@ -6,7 +6,7 @@ import contextlib
 import os
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from checkpointflow.kernel.ids import HolderId, RunId
@@ -42,11 +42,6 @@ class Transaction:
     def run(self, sql: str, *values: Value) -> None:
         """Run a statement that gives no rows."""
         self._connection.execute(sql, _bound(values))
-
-    def soon(self, sql: str, *values: Value) -> Callable[[], list[Row]]:
-        """Run a statement, and return what returns its rows."""
-        found = self.rows(sql, *values)
-        return lambda: found
 
     def tell(self, run_id: RunId) -> None:
         """Do nothing: whoever waits for news looks into the file."""

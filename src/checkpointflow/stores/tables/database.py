@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import ClassVar, Protocol, TypeAlias
 
@@ -29,9 +28,6 @@ class Transaction(Protocol):
 
     def run(self, sql: str, *values: Value) -> None:
         """Run a statement that gives no rows; it may be sent with the next one that does, or with the commit."""
-
-    def soon(self, sql: str, *values: Value) -> Callable[[], list[Row]]:
-        """Run a statement, and return what returns its rows; it may be sent with those that follow."""
 
     def tell(self, run_id: RunId) -> None:
         """Tell whoever listens, once this is committed, that something is to be done about a run."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import cast
 
 from checkpointflow import clock
@@ -53,13 +53,8 @@ def deliver(transaction: Transaction, message: Message) -> Delivery:
 
 def pending(transaction: Transaction, run_id: RunId) -> list[Message]:
     """Return a run's accepted messages that no journal has taken up, oldest first."""
-    return pending_soon(transaction, run_id)()
-
-
-def pending_soon(transaction: Transaction, run_id: RunId) -> Callable[[], list[Message]]:
-    """Return what returns those messages, asked for with the statements that follow."""
-    found = transaction.soon(f"{_SELECT} AND state = 'accepted' ORDER BY number", run_id)
-    return lambda: [rows.message_from(row) for row in found()]
+    found = transaction.rows(f"{_SELECT} AND state = 'accepted' ORDER BY number", run_id)
+    return [rows.message_from(row) for row in found]
 
 
 def kept(transaction: Transaction, run_id: RunId) -> list[Message]:

@@ -40,6 +40,13 @@ from checkpointflow.values import JsonObject, dump
 _HOLD = "SELECT holder, epoch, host, pid, since FROM holds WHERE run_id = ?"
 
 _ALL = 2**62
+_UNDER_HOLD = (
+    f"SELECT {rows.HEAD}, EXISTS (SELECT 1 FROM waits WHERE waits.run_id = runs.run_id),"
+    " EXISTS (SELECT 1 FROM inbox WHERE inbox.run_id = runs.run_id AND state = 'accepted'), holds.holder, holds.epoch"
+    " FROM runs JOIN holds USING (run_id) WHERE runs.run_id = ?"
+)
+"""Everything that most commits look at, in one statement."""
+_ROWS_AT_ONCE = 50
 
 
 class TableStore:
@@ -78,7 +85,7 @@ class TableStore:
             transaction.run(f"INSERT INTO runs VALUES ({rows.HEAD_MARKS})", *head_row)
             _insert_labels(transaction, head)
             _append(transaction, run_id, 0, encoded)
-            _change_waits(transaction, run_id, entries, None)
+            _change_waits(transaction, run_id, entries, None, has_waits=False)
             inbox.insert_all(transaction, message_rows)
             _keep_definition(transaction, body)
             if holder is None:
@@ -119,9 +126,9 @@ class TableStore:
         encoded = [e.encode(entry) for entry in entries]
         body = None if definition is None else (definition[0], dump(definition[1]))
         with self._tables.writing(hold.run_id) as transaction:
-            accepted = inbox.pending_soon(transaction, hold.run_id)
-            head = self._head_under(transaction, hold, length)
-            pending = [row for row in accepted() if row.number not in taken]
+            head, has_waits, has_accepted = self._head_under(transaction, hold, length)
+            accepted = inbox.pending(transaction, hold.run_id) if has_accepted else []
+            pending = [row for row in accepted if row.number not in taken]
             against = stands_against(entries, release, pending)
             if against:
                 return Commit(False, against)
@@ -130,23 +137,21 @@ class TableStore:
             if entries:
                 _update_head(transaction, head, advance(head, entries))
             inbox.mark_taken(transaction, hold.run_id, taken)
-            pending += _change_waits(transaction, hold.run_id, entries, fits)
+            pending += _change_waits(transaction, hold.run_id, entries, fits, has_waits=has_waits)
             if release and (not pending or moves_away(entries)):  # an early event just accepted keeps the hold
                 transaction.run("UPDATE holds SET holder = NULL WHERE run_id = ?", hold.run_id)
                 transaction.tell(hold.run_id)
             return Commit(True, tuple(sorted(pending, key=lambda row: row.number)))
 
-    def _head_under(self, transaction: Transaction, hold: Hold, length: int) -> RunHead:
-        row = transaction.row(
-            f"SELECT {rows.HEAD}, holds.holder, holds.epoch FROM runs JOIN holds USING (run_id) WHERE runs.run_id = ?",
-            hold.run_id,
-        )
+    def _head_under(self, transaction: Transaction, hold: Hold, length: int) -> tuple[RunHead, bool, bool]:
+        """Return the head of a run that is held, and whether it has open waits and accepted messages."""
+        row = transaction.row(_UNDER_HOLD, hold.run_id)
         if row is None or row[-2:] != (hold.holder, hold.epoch) or not self._tables.may_write(hold.holder):
             raise refusals.hold_lost(hold, None if row is None else cast(int, row[-1]))
-        head = rows.head_from(row[:-2])
+        head = rows.head_from(row[:-4])
         if head.length != length:
             raise refusals.other_length(hold, length, head.length)
-        return head
+        return head, bool(row[-4]), bool(row[-3])
 
     def entries(self, run_id: RunId, *, after: int = 0, limit: int | None = None) -> list[e.AnyEntry]:
         """See Store."""
@@ -407,13 +412,15 @@ def _driver(transaction: Transaction, row: tuple[Any, ...]) -> DriverInfo:
 
 
 def _append(transaction: Transaction, run_id: RunId, length: int, encoded: Iterable[e.Encoded]) -> None:
+    values: list[Value] = []
     for position, entry in enumerate(encoded, length + 1):
         for digest, text in entry.blobs.items():
             transaction.run("INSERT INTO blobs VALUES (?, ?) ON CONFLICT DO NOTHING", digest, text)
-        transaction.run(
-            "INSERT INTO journal (run_id, position, name, at, body) VALUES (?, ?, ?, ?, ?)",
-            run_id, position, entry.name, entry.at, entry.body,
-        )  # fmt: skip
+        values += [run_id, position, entry.name, entry.at, entry.body]
+    for begin in range(0, len(values), 5 * _ROWS_AT_ONCE):
+        part = values[begin : begin + 5 * _ROWS_AT_ONCE]
+        marks = ", ".join(["(?, ?, ?, ?, ?)"] * (len(part) // 5))
+        transaction.run(f"INSERT INTO journal (run_id, position, name, at, body) VALUES {marks}", *part)
 
 
 def _insert_labels(transaction: Transaction, head: RunHead) -> None:
@@ -441,13 +448,13 @@ def _update_head(transaction: Transaction, before: RunHead, head: RunHead) -> No
 
 
 def _change_waits(
-    transaction: Transaction, run_id: RunId, entries: Sequence[e.AnyEntry], fits: Fits | None
+    transaction: Transaction, run_id: RunId, entries: Sequence[e.AnyEntry], fits: Fits | None, *, has_waits: bool
 ) -> list[Message]:
     """Bring the open waits up to date, and return the early events that were accepted for new ones."""
     effects = wait_effects(run_id, entries)
-    if effects.closes_all:
+    if effects.closes_all and has_waits:
         transaction.run("DELETE FROM waits WHERE run_id = ?", run_id)
-    for key in effects.closed:
+    for key in effects.closed if has_waits else ():
         transaction.run("DELETE FROM waits WHERE run_id = ? AND key = ?", run_id, key)
     for wait in effects.opened:
         transaction.run(f"INSERT INTO waits ({rows.WAIT}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", *rows.wait_row(wait))
