@@ -112,6 +112,9 @@ class _Session:
             self._wake.send(b"x")
         if self._thread is not threading.current_thread():
             self._thread.join()
+        if not self.is_lost:
+            with contextlib.suppress(Exception):  # else the end of the session unlocks it, a moment later
+                self._connection.execute("SELECT pg_advisory_unlock_all()")
         self._connection.close()
         self._wake.close()
         self._woken.close()

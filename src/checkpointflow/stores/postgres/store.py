@@ -71,15 +71,22 @@ class PostgresStore(TableStore):
         self._noted(run_id, hold)
         return hold
 
+    def release(self, hold: Hold) -> None:
+        """See Store."""
+        super().release(hold)
+        if self._held.get(hold.run_id) == hold:
+            del self._held[hold.run_id]
+
     def pending(self, run_id: RunId) -> tuple[Message, ...]:
-        """See Store; of a run whose hold was lost with the connection, say so: whoever drives it looks here.
+        """See Store; of a run whose hold was lost with the connection, say so until it is given up or taken again.
+
+        Whoever drives a run looks here several times a second, and so ends what it had begun.
 
         Raises:
             JournalConflictError: this process held it, and lost the session that proved that it lives.
         """
         hold = self._held.get(run_id)
         if hold is not None and not self.database.may_write(hold.holder):
-            self._held.pop(run_id, None)
             raise refusals.hold_lost(hold, None)
         return super().pending(run_id)
 
