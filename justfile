@@ -35,7 +35,7 @@ smoke:
 crash *ARGS:
     CPF_EVERY_COMMIT=1 pytest -n auto tests/crash {{ ARGS }}
 
-# many processes at one store, killed at random, then all is checked; a number is the minutes, `STORE=postgres` a server
+# many processes at two stores, killed at random, then all is checked; a number is the minutes, `STORE=postgres` a server
 torture *WORDS:
     PYTHONPATH=tests python -m torture {{ WORDS }}
 

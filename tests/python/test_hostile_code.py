@@ -143,7 +143,7 @@ def test_an_exception_that_cannot_be_shown_is_a_failure_of_its_step():
     assert outcome.error["message"].startswith("SilentError: (")
 
 
-def test_a_callback_that_is_async_keeps_nothing_and_says_so():
+def test_a_callback_that_gives_a_coroutine_keeps_nothing_and_says_so():
     async def keep(_entries, _position):
         """Is never awaited."""
 
@@ -152,7 +152,7 @@ def test_a_callback_that_is_async_keeps_nothing_and_says_so():
         return await ctx.step("one", lambda: 1)
 
     with pytest.raises(StoreUnavailable, match="async"):
-        short.run_sync({}, checkpoint=Checkpoint.new(on_commit=keep))
+        short.run_sync({}, checkpoint=Checkpoint.new(on_commit=lambda *words: keep(*words)))
 
 
 @pytest.mark.parametrize("schema", [{"type": "bogus"}, {"$ref": "http://localhost/x"}, {"type": ["string", "odd"]}])

@@ -31,7 +31,7 @@ def main() -> int:
     folder.mkdir(parents=True, exist_ok=True)
     minutes = float(next((word for word in args.words if "=" not in word), "10"))
     with database(folder) if "STORE=postgres" in args.words else nullcontext() as url:
-        figures = torment(folder, dict(os.environ), seed=seed, workers=args.workers, seconds=minutes * 60, url=url)
+        figures = torment(folder, dict(os.environ), seed=seed, workers=args.workers, seconds=minutes * 60, database=url)
     sys.stdout.write(told(figures, seed, folder))
     return 1 if figures.violations else 0
 

@@ -9,6 +9,7 @@ from checkpointflow.cli import actions, shapes
 from checkpointflow.cli.actions import action
 from checkpointflow.cli.envelope import Envelope
 from checkpointflow.errors import (
+    BundleError,
     CheckpointflowError,
     CommandInterruptedError,
     DocumentError,
@@ -86,6 +87,8 @@ def next_actions(error: CheckpointflowError, door: Door, view: RunView | None) -
         given = actions.answers(view) if view is not None and is_about_waits else []
         usage = action("See what can be said", ["cpf", *([door.command] if door.command else []), "--help"])
         return given or [*_where_to_find(error), usage]
+    if isinstance(error, BundleError) and error.details.get("only_a_copy"):
+        return [action("Take over a copy with an id of its own", door.again("--copy"))]
     if isinstance(error, FileExistsAlreadyError):
         return [action("Write over it", door.again("--force"))]
     if isinstance(error, PersistenceError) and door.run_id is not None:

@@ -13,6 +13,7 @@ from checkpointflow.client.client import Client as Runs
 from checkpointflow.client.place import Place, place_of
 from checkpointflow.clock import Clock, SystemClock
 from checkpointflow.config import SHARED, load_settings
+from checkpointflow.errors import UsageError
 from checkpointflow.kernel.journal import Observer
 from checkpointflow.kernel.surroundings import Interrupt
 from checkpointflow.records import replace
@@ -29,7 +30,8 @@ class Store(AbstractContextManager["Store"]):
     database (its URL), or in memory (`"memory:"`).
 
     Any number of threads may use it, and any number of processes the same folder or database. Close it, or use it in
-    a `with`; runs that this process still drives become free then. A store in memory is gone with the object.
+    a `with`; runs that this process still drives become free then. What is asked of a store that was closed is refused
+    with UsageError. A store in memory is gone with the object.
 
     Raises:
         PersistenceError: the store cannot be opened.
@@ -37,6 +39,7 @@ class Store(AbstractContextManager["Store"]):
     """
 
     def __init__(self, path: str | Path | None = None, *, clock: Clock | None = None) -> None:
+        self._is_closed = False
         if path == MEMORY:
             self._place = _in_memory(clock)
         elif path is None or (isinstance(path, str) and path.startswith(SHARED)):
@@ -48,6 +51,7 @@ class Store(AbstractContextManager["Store"]):
     def over(cls, port: StorePort, *, clock: Clock | None = None) -> Store:
         """Return the store of a program that brings its own implementation of PORT Store."""
         self = cls.__new__(cls)
+        self._is_closed = False
         self._place = _in_memory(clock, port)
         return self
 
@@ -58,12 +62,18 @@ class Store(AbstractContextManager["Store"]):
         self.close()
 
     def close(self) -> None:
-        """Give back what the store holds open."""
+        """Give back what the store holds open; whatever is asked of it later is refused."""
+        self._is_closed = True
         self._place.store.close()
 
     @property
     def port(self) -> StorePort:
-        """The PORT Store behind it."""
+        """The PORT Store behind it.
+
+        Raises:
+            UsageError: the store was closed.
+        """
+        self._refuse_closed()
         return self._place.store
 
     def checkpoint(self, run_id: str) -> Checkpoint:
@@ -84,7 +94,12 @@ class Store(AbstractContextManager["Store"]):
         on_created: Callable[[str], None] | None = None,
         inline_wait_seconds: float = 60.0,
     ) -> Runs:
-        """Return the use cases over this store, for one drive with its own observer and interrupt."""
+        """Return the use cases over this store, for one drive with its own observer and interrupt.
+
+        Raises:
+            UsageError: the store was closed.
+        """
+        self._refuse_closed()
         return Runs(
             self._place.settings,
             place=self._place,
@@ -93,6 +108,10 @@ class Store(AbstractContextManager["Store"]):
             on_created=on_created,
             inline_wait_seconds=inline_wait_seconds,
         )
+
+    def _refuse_closed(self) -> None:
+        if self._is_closed:
+            raise UsageError("the store was closed; open another with `Store(…)`, or close it later")
 
 
 def _in_memory(clock: Clock | None, port: StorePort | None = None) -> Place:

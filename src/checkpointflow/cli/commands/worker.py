@@ -33,6 +33,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace, door: Door) -> Envelope:
     """Drive until a signal comes; what is going on then ends, or is left to whoever drives next."""
+    from checkpointflow.frontends.edited import Edits
+
     client = door.client(inline_wait_seconds=1.0)
     count = 0
 
@@ -48,7 +50,12 @@ def run(args: Namespace, door: Door) -> Envelope:
         streams.say(f"{error.message}; the worker tries again\n")
 
     worker = client.worker(
-        pool=args.pool, concurrency=args.concurrency, drain_seconds=args.drain_seconds, told=told, troubled=troubled
+        pool=args.pool,
+        concurrency=args.concurrency,
+        drain_seconds=args.drain_seconds,
+        edits=Edits(),
+        told=told,
+        troubled=troubled,
     )
     with stopping(worker):
         if not door.quiet:
