@@ -35,9 +35,9 @@ smoke:
 crash *ARGS:
     CPF_EVERY_COMMIT=1 pytest -n auto tests/crash {{ ARGS }}
 
-# many processes at two stores, killed at random, then everything they left behind is checked
-torture MINUTES="10" *ARGS:
-    PYTHONPATH=tests python -m torture --minutes {{ MINUTES }} {{ ARGS }}
+# many processes at two stores, killed at random, then all is checked; a number is the minutes, `STORE=postgres` a server
+torture *WORDS:
+    PYTHONPATH=tests python -m torture {{ WORDS }}
 
 # a longer run of the seeded simulation
 simulate SEEDS="20000" FIRST="0":

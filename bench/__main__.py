@@ -13,8 +13,8 @@ from bench import environments, machine, report
 from bench.rounds import Place, Result, Work, measure
 
 PIECES = (
-    "commands", "lists", "starting", "validating", "durable_steps", "shell_steps", "replay", "sizes", "fan_out",
-    "crowd", "history", "waiting",
+    "commands", "lists", "starting", "validating", "durable_steps", "postgres_steps", "shell_steps", "replay", "sizes",
+    "fan_out", "crowd", "history", "waiting",
 )  # fmt: skip
 
 _SWITCHES = {"QUICK=1": "--quick", "PEERS=1": "--peers"}

@@ -1,4 +1,4 @@
-"""Trivial durable steps of a function in a row; words: HOME COUNT [BYTES]; prints speed, size, slowest commit."""
+"""Trivial durable steps of a function in a row; words: STORE COUNT [BYTES]; prints speed, size, slowest commit."""
 
 from __future__ import annotations
 

@@ -11,6 +11,9 @@ from checkpointflow.errors import UsageError
 from checkpointflow.records import dataclass
 
 DURABILITIES = ("power", "process")
+DEFAULT_POOL = "default"
+SHARED = ("postgresql://", "postgres://")
+"""How the URL of a store begins that several machines share."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,17 @@ VARIABLES: Mapping[str, Variable] = {
         "`CHECKPOINTFLOW_BASE_DIR`, else `~/.checkpointflow`",
     ),
     "CHECKPOINTFLOW_BASE_DIR": Variable("The state folder, as 1.x calls it", "`~/.checkpointflow`"),
+    "CPF_STORE": Variable(
+        "A PostgreSQL database in which runs are kept for all machines that reach it, as "
+        "`postgresql://USER@HOST:5432/DATABASE`; the state folder then has only files. A password is better kept in "
+        "`~/.pgpass`",
+        "the SQLite file in the state folder",
+    ),
+    "CPF_POOL": Variable(
+        "Whose workers drive the runs that are started here, and what `cpf worker` and `cpf tick` drive without "
+        "`--pool`: machines on which the same programs and files are",
+        "the host's name with `CPF_STORE`, else `default`",
+    ),
     "CPF_ACTOR": Variable("Who acts, for the record; `--actor` comes first", "user and host, as `ada@desk`"),
     "CPF_WORKFLOWS": Variable(
         "Modules, with commas between, in which the Python client looks for workflows by their names", "none"
@@ -56,6 +70,7 @@ class Settings:
     """What a process is told by its surroundings.
 
     `home` is the state folder, which may not exist yet; `actor` says who acts; `environment` is what commands inherit.
+    `store` is the URL of a database with the runs, None if they are in the state folder; `pool` is as `CPF_POOL` says.
     """
 
     home: Path
@@ -64,15 +79,26 @@ class Settings:
     host: str
     durability: Literal["power", "process"]
     environment: Mapping[str, str]
+    store: str | None = None
+    pool: str | None = None
+
+    @property
+    def own_pool(self) -> str:
+        """The pool to which runs that are started here belong, and in which this machine drives them."""
+        return self.pool or (DEFAULT_POOL if self.store is None else self.host)
 
 
-def load_settings(home: Path | None = None) -> Settings:
-    """Return the settings of this process, `home` in place of the configured state folder if given.
+def load_settings(home: Path | None = None, *, store: str | None = None) -> Settings:
+    """Return the settings of this process, `home` or `store` in place of the configured place of runs if given.
 
     Raises:
-        UsageError: `CPF_DURABILITY` is neither `power` nor `process`, or the working folder is gone.
+        UsageError: `CPF_DURABILITY` or `CPF_STORE` have a value that is none, or the working folder is gone.
     """
     environment = dict(os.environ)
+    store = store or (None if home else _store(environment))
+    environment |= {} if store is None else {"CPF_STORE": store}
+    if store is None:  # what a step runs finds the same runs
+        environment.pop("CPF_STORE", None)
     durability = environment.get("CPF_DURABILITY") or "power"
     if durability not in DURABILITIES:
         raise UsageError(f"`CPF_DURABILITY` is {durability[:40]!r}; set it to `power` or `process`")
@@ -84,6 +110,8 @@ def load_settings(home: Path | None = None) -> Settings:
         host=host,
         durability=cast(Literal["power", "process"], durability),
         environment=environment,
+        store=store,
+        pool=environment.get("CPF_POOL") or None,
     )
 
 
@@ -95,6 +123,16 @@ def workflow_modules() -> list[str]:
 def _home(environment: Mapping[str, str]) -> Path:
     chosen = environment.get("CPF_HOME") or environment.get("CHECKPOINTFLOW_BASE_DIR")
     return Path(os.path.realpath(chosen)) if chosen else Path(os.path.expanduser("~")) / ".checkpointflow"  # noqa: PTH111 - needs no home to exist
+
+
+def _store(environment: Mapping[str, str]) -> str | None:
+    store = environment.get("CPF_STORE")
+    if store and not store.startswith(SHARED):
+        raise UsageError(
+            "`CPF_STORE` is no URL of a database; write it as `postgresql://HOST/DATABASE`, or name a state folder "
+            "by `CPF_HOME`"
+        )
+    return store or None
 
 
 def _cwd() -> str:

@@ -11,9 +11,11 @@ from checkpointflow.clock import SystemClock
 from checkpointflow.kernel.store import Store
 from checkpointflow.stores.carried import CarriedStore
 from checkpointflow.stores.memory import MemoryStore
+from checkpointflow.stores.postgres import PostgresStore
 from checkpointflow.stores.sqlite import SqliteStore
 from checkpointflow.testing import Crash, CrashingStore, StoreContract
 from checkpointflow.testing import samples as s
+from postgres_server import end_proof
 
 
 class TestMemory(StoreContract):
@@ -56,6 +58,20 @@ class TestSqlite(StoreContract):
     def kill(self, store: Store) -> None:
         assert isinstance(store, SqliteStore)
         store._database._holders.forget()  # the lock file is closed, as the end of the process would close it
+
+
+class TestPostgres(StoreContract):
+    @pytest.fixture
+    def make_store(self, postgres_url: str) -> Callable[[], Store]:
+        return lambda: PostgresStore(postgres_url, host="here")
+
+    def second(self, store: Store) -> Store:
+        assert isinstance(store, PostgresStore)
+        return PostgresStore(store.address.url, host="there")
+
+    def kill(self, store: Store) -> None:
+        assert isinstance(store, PostgresStore)
+        end_proof(store.address.url, store.holder())
 
 
 class TestCrashingThatDoesNotCrash(TestMemory):

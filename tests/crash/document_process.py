@@ -16,6 +16,7 @@ def say(value: object) -> None:
 
 def wait_for_the_signal() -> None:
     """Tell the parent that everything is loaded, so that all of its children can go at once."""
+    import checkpointflow.stores.postgres
     import checkpointflow.stores.sqlite  # noqa: F401
 
     say("ready")

@@ -4,7 +4,9 @@ from collections import Counter
 from pathlib import Path
 
 from checkpointflow.client import Client
+from checkpointflow.records import replace
 from examples.stories import settings
+from postgres_server import empty
 
 RUN = "crash-corpus"
 WRAPPER = """#!/bin/sh
@@ -24,7 +26,7 @@ if "CPF_STEP_KEY" in os.environ and os.environ.setdefault("CRASH_SEEN", "") != "
 class StoryWorld:
     """One story in a folder of its own, where every command (no request) says that it ran."""
 
-    def __init__(self, story, folder):
+    def __init__(self, story, folder, store=None):
         self.story, self.folder = story, folder
         self.log = folder / "performed"
         programs = folder / "programs"
@@ -32,6 +34,9 @@ class StoryWorld:
         for name in ("sh", "rm"):
             (programs / name).write_text(WRAPPER.format(program=f"/bin/{name}"))
             (programs / name).chmod(0o700)
+        if store is not None:
+            empty(store)
+            (folder / "store").write_text(store)
         (programs / "sitecustomize.py").write_text(ANNOUNCING)
         self.settings = settings_in(folder)
         story.prepare(Path(self.settings.cwd))
@@ -71,5 +76,7 @@ def settings_in(folder):
     """Return the settings of a process that plays the story of a folder."""
     programs = folder / "programs"
     place = settings(folder, path=str(programs))
+    if (folder / "store").exists():
+        place = replace(place, store=(folder / "store").read_text())
     place.environment.update(CRASH_LOG=str(folder / "performed"), PYTHONPATH=str(programs))
     return place

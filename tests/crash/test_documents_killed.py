@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from postgres_server import await_deaths
+
 pytestmark = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="orphans are found in /proc")
 
 HERE = Path(__file__).parent
@@ -99,10 +101,11 @@ workflow:
 
 
 class Shop:
-    """A folder with a document and a state folder, in which processes run."""
+    """A folder with a document and a state folder, in which processes run; `store` is the URL of a shared store."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, store=None):
         self.folder = folder
+        self.store = store
         self.begun = folder / "begun"
         os.mkfifo(self.begun)
 
@@ -114,7 +117,8 @@ class Shop:
 
     def environment(self, **more):
         inherited = {name: text for name, text in os.environ.items() if not name.startswith("CPF_")}
-        return inherited | {"CPF_HOME": str(self.folder / "home"), "CPF_DURABILITY": "process"} | more
+        shared = {} if self.store is None else {"CPF_STORE": self.store}
+        return inherited | {"CPF_HOME": str(self.folder / "home"), "CPF_DURABILITY": "process"} | shared | more
 
     def start(self, *arguments, **environment):
         return subprocess.Popen(
@@ -141,6 +145,8 @@ class Shop:
         process.kill()
         process.communicate()
         assert process.returncode == -signal.SIGKILL
+        if self.store is not None:
+            await_deaths(self.store)
 
     def performed(self):
         """Return the attempts that were performed, in order."""
@@ -179,9 +185,9 @@ class Shop:
         return [json.loads(stdout) for stdout, _ in ended]
 
 
-@pytest.fixture
-def shop(tmp_path):
-    return Shop(tmp_path)
+@pytest.fixture(params=["sqlite", "postgres"])
+def shop(request, tmp_path):
+    return Shop(tmp_path, request.getfixturevalue("postgres_url") if request.param == "postgres" else None)
 
 
 def test_the_document_runs_unbroken(shop):

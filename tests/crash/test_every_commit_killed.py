@@ -42,9 +42,15 @@ def played(world, *death):
     return SimpleNamespace(**{**json.loads(process.stdout), "warnings": ()})
 
 
-def unbroken(story, folder):
+@pytest.fixture(params=["sqlite", "postgres"])
+def store(request):
+    """The URL of a shared store, None for a file."""
+    return request.getfixturevalue("postgres_url") if request.param == "postgres" else None
+
+
+def unbroken(story, folder, store):
     """Return how an unbroken run ends, which steps it performs, and how many writes it takes."""
-    world = StoryWorld(story, folder)
+    world = StoryWorld(story, folder, store)
     view = played(world)
     world.check(view)
     return view, keys_of(world), view.writes
@@ -60,11 +66,11 @@ def numbers(story, when, writes):
 
 
 @pytest.mark.parametrize("story", STORIES if IS_FULL else FIRST_OF_EACH, ids=lambda story: story.name)
-def test_a_process_killed_at_any_write_is_as_if_it_had_not_been(story, tmp_path):
-    view, keys, writes = unbroken(story, tmp_path / "unbroken")
+def test_a_process_killed_at_any_write_is_as_if_it_had_not_been(story, store, tmp_path):
+    view, keys, writes = unbroken(story, tmp_path / "unbroken", store)
     for when in ("before", "after"):
         for number in numbers(story, when, writes):
-            world = StoryWorld(story, tmp_path / f"{when}-{number}")
+            world = StoryWorld(story, tmp_path / f"{when}-{number}", store)
             survivor = played(world, when, number)
             assert survivor is None or number > survivor.writes >= writes - SPARE, "it was not killed there"
             again = survivor or played(world)

@@ -21,6 +21,7 @@ from checkpointflow.kernel.ids import RunId
 from checkpointflow.kernel.store import Store
 from checkpointflow.stores import open_store
 from checkpointflow.testing import samples as s
+from postgres_server import await_deaths, empty
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and limits of POSIX")
 
@@ -28,7 +29,7 @@ SCRIPT = Path(__file__).with_name("store_process.py")
 WIDTH = 3
 
 
-def process(does: str, base: Path, *arguments: object) -> subprocess.Popen[str]:
+def process(does: str, base: Path | str, *arguments: object) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, str(SCRIPT), does, str(base), *map(str, arguments)],
         stdin=subprocess.PIPE,
@@ -72,32 +73,50 @@ def store(base: Path) -> Iterator[Store]:
     store.close()
 
 
-def test_forty_processes_start_runs_in_one_fresh_store(base: Path) -> None:
+@pytest.fixture(params=["sqlite", "postgres"])
+def place(request: pytest.FixtureRequest, base: Path) -> str:
+    """Where a store is that is empty: a folder, or a new database."""
+    if request.param == "postgres":
+        return str(request.getfixturevalue("database_url"))
+    return str(base)
+
+
+def seen_dead(place: str) -> None:
+    """Wait until a database knows who is dead; a file system knows at once."""
+    if "://" in place:
+        await_deaths(place)
+
+
+def test_forty_processes_start_runs_in_one_fresh_store(place: str, base: Path) -> None:
     ids = [f"run-{number:02}" for number in range(40)]
-    assert all_at_once([process("start", base, run_id) for run_id in ids]) == ["done"] * 40
-    store = open_store(base, clock=SystemClock())
+    assert all_at_once([process("start", place, run_id) for run_id in ids]) == ["done"] * 40
+    store = open_store(place, clock=SystemClock())
     assert sorted(head.run_id for head in store.heads(statuses=["completed"])) == ids
-    assert list((base / "holders").iterdir()) == []
-    assert store.notices == []  # type: ignore[attr-defined]
+    if place == str(base):
+        assert list((base / "holders").iterdir()) == []
+        assert store.notices == []  # type: ignore[attr-defined]
     store.close()
 
 
 def test_of_twenty_processes_that_answer_one_wait_one_is_accepted_and_the_others_learn_whose(
-    base: Path, store: Store
+    place: str,
 ) -> None:
+    store = open_store(place, clock=SystemClock())
     s.begin(store, s.wait_opened())
-    answers = all_at_once([process("answer", base, f"e{number}") for number in range(20)])
+    answers = all_at_once([process("answer", place, f"e{number}") for number in range(20)])
     (winner,) = store.pending(s.RUN)
+    store.close()
     assert sorted(answer[0] for answer in answers) == ["accepted"] + ["answered"] * 19  # type: ignore[index]
     assert {(answer[1], answer[2]) for answer in answers} == {(winner.event_id, "bob")}  # type: ignore[index]
 
 
 @pytest.mark.parametrize(("when", "number"), [("before", 1), ("after", 1), ("before", 2), ("after", 3)])
-def test_a_process_killed_beside_a_commit_leaves_every_commit_whole(base: Path, when: str, number: int) -> None:
-    child = process("commit_and_die", base, when, number)
+def test_a_process_killed_beside_a_commit_leaves_every_commit_whole(place: str, when: str, number: int) -> None:
+    child = process("commit_and_die", place, when, number)
     output_of(child)
     assert child.returncode == -signal.SIGKILL
-    store = open_store(base, clock=SystemClock())
+    store = open_store(place, clock=SystemClock())
+    seen_dead(place)
     writes = number if when == "after" else number - 1
     expected = 1 + (writes - 1) * WIDTH if writes else 0
     assert len(store.entries(s.RUN)) == expected
@@ -108,10 +127,13 @@ def test_a_process_killed_beside_a_commit_leaves_every_commit_whole(base: Path, 
     store.close()
 
 
-def test_a_process_killed_at_any_instant_leaves_the_last_commit_whole(base: Path, store: Store) -> None:
+def test_a_process_killed_at_any_instant_leaves_the_last_commit_whole(place: str) -> None:
     chance = random.Random(4711)
     for number in range(4):
-        place = base / str(number)
+        if "://" in place:
+            empty(place)
+        else:
+            place = f"{place}-{number}"
         child = process("commit_for_ever", place)
         assert child.stdout
         acknowledged = [int(child.stdout.readline()) for _ in range(chance.randrange(1, 30))][-1]
@@ -119,6 +141,7 @@ def test_a_process_killed_at_any_instant_leaves_the_last_commit_whole(base: Path
         rest = child.stdout.read()  # `communicate` would lose what was read ahead with the lines before
         child.communicate(timeout=60)
         acknowledged = max([acknowledged, *(int(line) for line in rest.splitlines(keepends=True) if "\n" in line)])
+        seen_dead(place)
         after = open_store(place, clock=SystemClock())
         length = after.head(s.RUN).length
         assert length in (acknowledged, acknowledged + WIDTH)
@@ -212,14 +235,17 @@ def test_a_store_that_may_only_be_read_is_read_and_writing_is_refused(in_use: bo
         store.close()
 
 
-def test_a_forked_child_does_not_keep_its_dead_parent_alive(base: Path, store: Store) -> None:
-    child = process("orphan", base)
+def test_a_forked_child_does_not_keep_its_dead_parent_alive(place: str) -> None:
+    store = open_store(place, clock=SystemClock())
+    child = process("orphan", place)
     assert child.stdout
     assert child.stdin
     assert json.loads(child.stdout.readline()) == ["child", True, None]
     assert child.wait(timeout=60) == -signal.SIGKILL
+    seen_dead(place)
     info = store.holder_of(s.RUN)
     assert info
     assert (info.pid, info.alive) == (child.pid, False)
     assert [message.event_id for message in store.messages(s.RUN)] == ["e1"]
     child.communicate("\n", timeout=60)
+    store.close()

@@ -1,4 +1,4 @@
-"""Whatever is asked of it, in whatever order: the SQLite store answers as the memory store does."""
+"""Whatever is asked of them, in whatever order: the stores over tables answer as the memory store does."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 from random import Random
 
+import pytest
+
 from checkpointflow.clock import SystemClock
 from checkpointflow.errors import CheckpointflowError
 from checkpointflow.kernel import entries as e
 from checkpointflow.kernel.ids import RunId
 from checkpointflow.kernel.store import Hold, Message, Store
 from checkpointflow.stores.memory import MemoryStore
+from checkpointflow.stores.postgres import PostgresStore
 from checkpointflow.stores.sqlite import SqliteStore
 from checkpointflow.testing import samples as s
 from checkpointflow.values import JsonValue
@@ -168,15 +171,14 @@ class Side:
         return found
 
 
-def compare(seed: int, base: Path) -> set[str]:
+def compare(seed: int, faces: list[Store], kill: Callable[[Store], None], *, steps: int = 60) -> set[str]:
     """Ask both stores the same, compare all they say, and return which outcomes there were."""
     chance, memory, outcomes = Random(seed), MemoryStore(clock=SystemClock()), set[str]()
-    faces = [SqliteStore(base, clock=SystemClock(), durability="process") for _ in range(2)]
     sides = [
-        Side(list(faces), lambda face: face._database._holders.forget()),  # type: ignore[attr-defined]
+        Side(faces, kill),
         Side([memory, memory.other_process()], lambda face: face.die()),  # type: ignore[attr-defined]
     ]
-    for step in range(60):
+    for step in range(steps):
         action = an_action(chance) if step else ("create", 0, {}, ["wait", "dated"], True)
         ours, reference = (side.act(step, action) for side in sides)
         assert ours == reference, (seed, step, action)
@@ -190,5 +192,16 @@ def compare(seed: int, base: Path) -> set[str]:
 def test_sqlite_and_memory_answer_alike(tmp_path: Path) -> None:
     outcomes = set[str]()
     for seed in range(20):
-        outcomes |= compare(seed, tmp_path / str(seed))
+        faces = [SqliteStore(tmp_path / str(seed), clock=SystemClock(), durability="process") for _ in range(2)]
+        outcomes |= compare(seed, list(faces), lambda face: face._database._holders.forget())  # type: ignore[attr-defined]
     assert outcomes == OUTCOMES
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_postgres_and_memory_answer_alike(seed: int, postgres_url: str) -> None:
+    faces = [PostgresStore(postgres_url, host="here") for _ in range(2)]
+    try:
+        assert compare(seed, list(faces), lambda face: face.close(), steps=40)
+    finally:
+        for face in faces:
+            face.close()

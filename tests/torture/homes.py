@@ -15,11 +15,12 @@ from checkpointflow.kernel.store import Store
 
 @dataclass(frozen=True, kw_only=True)
 class Home:
-    """A state folder with a store in it; `shared` are the variables that it has in common with others."""
+    """A state folder with a store in it, or in the database at a URL; `shared` are the variables common to others."""
 
     name: str
     folder: Path
     shared: Mapping[str, str]
+    url: str | None = None
 
     @property
     def path(self) -> Path:
@@ -29,13 +30,14 @@ class Home:
     @property
     def environment(self) -> dict[str, str]:
         """The environment of a process that works here."""
-        return {**self.shared, "CPF_HOME": str(self.path), "CPF_DURABILITY": "process"}
+        database = {} if self.url is None else {"CPF_STORE": self.url}
+        return {**self.shared, **database, "CPF_HOME": str(self.path), "CPF_DURABILITY": "process", "CPF_POOL": "storm"}
 
     def settings(self) -> Settings:
         """Return the settings of this process when it works here."""
         return Settings(
             home=self.path, cwd=str(self.folder), actor="the storm", host="here", durability="process",
-            environment=self.environment,
+            environment=self.environment, store=self.url, pool="storm",
         )  # fmt: skip
 
     def open(self) -> Store:
@@ -44,6 +46,11 @@ class Home:
 
     def epochs(self) -> dict[str, int]:
         """Return how often each run was taken to be driven, which the port of stores does not tell."""
+        if self.url is not None:
+            import psycopg
+
+            with psycopg.connect(self.url) as session:
+                return dict(session.execute("SELECT run_id, epoch FROM checkpointflow.holds").fetchall())
         import apsw
 
         connection = apsw.Connection(str(self.path / "runs.db"), flags=apsw.SQLITE_OPEN_READWRITE)

@@ -74,12 +74,15 @@ class Place:
         return self.folder / "effects"
 
 
-def make_place(folder: Path, inherited: Mapping[str, str]) -> Place:
-    """Return a place in a folder that exists."""
+def make_place(folder: Path, inherited: Mapping[str, str], url: str | None = None) -> Place:
+    """Return a place in a folder that exists; the first of its stores may be in the database at a URL."""
     kept = {name: text for name, text in inherited.items() if not name.startswith("CPF_")}
     path = os.pathsep.join(map(str, (Path(__file__).parents[1], Path(checkpointflow.__file__).parents[1])))
     shared = {**kept, "TORTURE_LOG": str(folder / "effects"), "PYTHONPATH": path}
-    here, there = (Home(name=name, folder=folder, shared=shared) for name in ("here", "there"))
+    here, there = (
+        Home(name="here", folder=folder, shared=shared, url=url),
+        Home(name="there", folder=folder, shared=shared),
+    )
     return Place(folder=folder, here=here, there=there)
 
 

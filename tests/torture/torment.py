@@ -29,9 +29,17 @@ class Figures:
     violations: list[str]
 
 
-def torment(folder: Path, environment: Mapping[str, str], *, seed: str, workers: int, seconds: float) -> Figures:
-    """Torture two stores in a folder for so many seconds, and return what came of it."""
-    place, log = make_place(folder, environment), Log()
+def torment(
+    folder: Path,
+    environment: Mapping[str, str],
+    *,
+    seed: str,
+    workers: int,
+    seconds: float,
+    database: str | None = None,
+) -> Figures:
+    """Torture two stores for so many seconds, in a folder or one in a database (its URL); say what came of it."""
+    place, log = make_place(folder, environment, database), Log()
     watch = Watch(place.homes)
     with web() as (url, asked):
         write_documents(folder, random.Random(seed), DOCUMENTS, url=url)

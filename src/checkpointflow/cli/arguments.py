@@ -218,9 +218,10 @@ def add_revision(parser: argparse.ArgumentParser) -> None:
 def add_pool(parser: argparse.ArgumentParser) -> None:
     """Declare `--pool`, for which runs are put off that cannot be driven."""
     meaning = (
-        "a name for processes that can drive the same runs: what one cannot drive, the others leave alone (default)"
+        "a name for processes that can drive the same runs: what one cannot drive, the others leave alone; in a "
+        "database, only runs of the pool are driven (CPF_POOL, else the host's name there, and `default` elsewhere)"
     )
-    parser.add_argument("--pool", type=word, default="default", metavar="NAME", help=meaning)
+    parser.add_argument("--pool", type=word, metavar="NAME", help=meaning)
 
 
 def add_drain(parser: argparse.ArgumentParser) -> None:

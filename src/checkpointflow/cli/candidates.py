@@ -61,9 +61,9 @@ def _of_store(settings: Settings, sort: str, begun: str, run: str) -> list[Candi
     from checkpointflow.stores import open_store
     from checkpointflow.stores.sqlite.checkup import sort_of
 
-    if sort_of(settings.home) != "ours":  # opening it would make or rename it
+    if settings.store is None and sort_of(settings.home) != "ours":  # opening it would make or rename it
         return []
-    store = open_store(settings.home, clock=SystemClock(), durability=settings.durability)
+    store = open_store(settings.store or settings.home, clock=SystemClock(), durability=settings.durability)
     try:
         if sort in _RUNS:
             return _runs(store, _RUNS[sort], begun)

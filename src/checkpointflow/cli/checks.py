@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from checkpointflow.errors import CheckpointflowError, PersistenceError
+from checkpointflow.errors import CheckpointflowError, MissingExtraError, PersistenceError
 from checkpointflow.records import dataclass
 from checkpointflow.values import JsonObject
 
@@ -22,7 +22,7 @@ Status: TypeAlias = Literal["ok", "warning", "error"]
 
 OLDEST_SOUND_SQLITE = (3, 51, 2)
 LITTLE_SPACE_BYTES = 200 * 1024 * 1024
-EXTRAS = {"re2": ("re2", "`matches` in expressions")}
+EXTRAS = {"postgres": ("psycopg", "a store in PostgreSQL"), "re2": ("re2", "`matches` in expressions")}
 """What this version can use if it is there: the name of the extra, the module that it brings, what it is for."""
 _SHELLS = ("sh", "bash", "pwsh", "powershell", "cmd")
 _LISTED = 5
@@ -53,9 +53,10 @@ def all_checks(door: Door) -> list[Check]:
     """Return every check, in the order in which they are told."""
     settings = door.settings
     found = [*_versions(), *_extras(), *_shells(settings), *_programs(settings), *_home(settings), *_space(settings)]
-    store = list(_store(settings))
+    store = list(_store(settings) if settings.store is None else _guarded("store", lambda: _shared(settings)))
     found += store
-    if any(check.name == "store" and check.status == "ok" for check in store) and (settings.home / "runs.db").exists():
+    there = settings.store is not None or (settings.home / "runs.db").exists()
+    if there and any(check.name == "store" and check.status == "ok" for check in store):
         found += _guarded("runs", lambda: _runs(door))
     return found
 
@@ -224,6 +225,26 @@ def _store(settings: Settings) -> Iterator[Check]:
         yield from _guarded("store", lambda: _sound(settings))
 
 
+def _shared(settings: Settings) -> Iterator[Check]:
+    """A database in which runs are kept for several machines."""
+    from checkpointflow.stores.postgres.checkup import looked_at
+
+    assert settings.store is not None
+    try:
+        found = looked_at(settings.store, host=settings.host)
+    except MissingExtraError as error:
+        fact, _, remedy = error.message.rpartition("; ")
+        yield Check("store", "error", fact, remedy)
+        return
+    yield Check("store", "ok", f"`{found.shown}` can be used: PostgreSQL {found.server}, an answer in {found.answer}")
+    if found.unsafe:
+        remedy = "set them back in the server's configuration, unless its runs may be lost"
+        yield Check("durability", "warning", f"a power loss may take runs away: {', '.join(found.unsafe)}", remedy)
+    else:
+        yield Check("durability", "ok", "what is recorded survives a power loss of the server")
+    yield Check("pool", "ok", f"runs that are started here belong to the workers of pool `{settings.own_pool}`")
+
+
 def _orphaned(folder: Path) -> Iterator[Check]:
     """Folders of runs beside which there is no store."""
     names = [f"`{path}`" for path in sorted(folder.iterdir()) if path.is_dir()] if folder.is_dir() else []
@@ -276,7 +297,7 @@ def _runs(door: Door) -> Iterator[Check]:
         yield Check("due timers", "ok", "no timer is due")
     waiting = len({view.run_id for view in left} | {str(run_id) for run_id in client.timed()})
     yield from upkeep.drivers(client, door.settings, waiting=waiting)
-    yield from upkeep.retention(client, door.settings)
+    yield from upkeep.retention(client)
     yield from _leftovers(door)
 
 

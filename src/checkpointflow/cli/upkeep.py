@@ -24,15 +24,14 @@ TICK_SECONDS = 900.0
 _MIB = 1024**2
 
 
-def retention(client: Client, settings: Settings) -> Iterator[Check]:
+def retention(client: Client) -> Iterator[Check]:
     """Say how many runs have settled, how long ago, and how much room they take."""
     kept = client.retention(OLD_SECONDS)
-    store = (settings.home / "runs.db").stat().st_size
     message = (
         f"settled runs: {sum(kept.settled.values())}, {kept.old} of them ended more than 30 days ago; "
-        f"the store takes {store / _MIB:,.1f} MiB and the files of runs {kept.files_bytes / _MIB:,.1f} MiB"
+        f"the store takes {kept.store_bytes / _MIB:,.1f} MiB and the files of runs {kept.files_bytes / _MIB:,.1f} MiB"
     )
-    if kept.old >= MANY_RUNS or (kept.old and store + kept.files_bytes >= MANY_BYTES):
+    if kept.old >= MANY_RUNS or (kept.old and kept.store_bytes + kept.files_bytes >= MANY_BYTES):
         yield Check("retention", "warning", message, "forget old runs: `cpf gc --older-than 30d --dry-run` says which")
     else:
         yield Check("retention", "ok", message)
@@ -63,25 +62,36 @@ def drivers(client: Client, settings: Settings, *, waiting: int) -> Iterator[Che
 
 def lines(settings: Settings, python: str, *, windows: bool = sys.platform == "win32") -> Mapping[str, str]:
     """Return what to install so that the store is driven, by the program that takes it; nothing is installed here."""
-    home, path = str(settings.home), settings.environment.get("PATH", "")
+    place = _place(settings)
     if windows:
-        return {"windows": _task(home, python)}
-    return {"cron": _cron(home, path, python), "systemd": _unit(home, path, python)}
+        return {"windows": _task(place, python)}
+    variables = {**place, "PATH": settings.environment.get("PATH", "")}
+    return {"cron": _cron(variables, python), "systemd": _unit(variables, python)}
 
 
-def _cron(home: str, path: str, python: str) -> str:
+def _place(settings: Settings) -> dict[str, str]:
+    """Return the variables that name the place of runs, without the password of a database."""
+    place = {"CPF_HOME": str(settings.home)}
+    if settings.store is not None:
+        from checkpointflow.stores.postgres.address import without_password
+
+        place["CPF_STORE"] = without_password(settings.store)
+    return place | ({} if settings.pool is None else {"CPF_POOL": settings.pool})
+
+
+def _cron(variables: Mapping[str, str], python: str) -> str:
     """Return a line for `crontab -e`, in which a percent sign would end the command."""
-    words = [f"CPF_HOME={shlex.quote(home)}", f"PATH={shlex.quote(path)}", shlex.quote(python)]
+    words = [*(f"{name}={shlex.quote(value)}" for name, value in variables.items()), shlex.quote(python)]
     return f"* * * * * {' '.join(words)} -m checkpointflow tick --quiet >/dev/null".replace("%", "\\%")
 
 
-def _unit(home: str, path: str, python: str) -> str:
+def _unit(variables: Mapping[str, str], python: str) -> str:
     """Return a unit; SIGTERM goes to the worker alone, so that what a step has begun can end."""
     return "\n".join(
         (
             "# ~/.config/systemd/user/checkpointflow.service; then: systemctl --user enable --now checkpointflow",
             "[Service]",
-            f"Environment={_quoted(f'CPF_HOME={home}')} {_quoted(f'PATH={path}')}",
+            f"Environment={' '.join(_quoted(f'{name}={value}') for name, value in variables.items())}",
             f"ExecStart={_quoted(python).replace('$', '$$')} -m checkpointflow worker --quiet",
             "KillMode=mixed",
             "TimeoutStopSec=60",
@@ -98,6 +108,7 @@ def _quoted(text: str) -> str:
     return f'"{escaped}"'
 
 
-def _task(home: str, python: str) -> str:
+def _task(variables: Mapping[str, str], python: str) -> str:
     command = f"'{python}' -m checkpointflow tick --quiet"
-    return f'setx CPF_HOME "{home}"\nschtasks /Create /TN checkpointflow /SC MINUTE /MO 1 /TR "{command}"'
+    lines = [f'setx {name} "{value}"' for name, value in variables.items()]
+    return "\n".join([*lines, f'schtasks /Create /TN checkpointflow /SC MINUTE /MO 1 /TR "{command}"'])

@@ -38,17 +38,15 @@ class Driver:
         Raises:
             PersistenceError, NondeterminismError, UnsupportedError: it stays as its last commit left it.
         """
-        warnings: list[str] = []
-        while not self.place.store.head(run_id).is_settled:
-            if hold is None:
-                hold = self.acquired(run_id)
-            if hold is not None:
-                warnings = self.go_on(hold, definition)
-                break
-            if self.interrupt.is_asked:
-                break
-            self.place.pause.wait(FOLLOW_SECONDS)
-        return warnings
+        with self.place.news() as rest:
+            while not self.place.store.head(run_id).is_settled:
+                hold = hold or self.acquired(run_id)
+                if hold is not None:
+                    return self.go_on(hold, definition)
+                if self.interrupt.is_asked:
+                    break
+                rest(FOLLOW_SECONDS)
+        return []
 
     def go_on(self, hold: Hold, definition: Definition | None = None) -> list[str]:
         """Open the workflow of a run that this process holds, drive it, and return what deserves a word."""
@@ -121,6 +119,7 @@ class Driver:
         )
 
     def _executor(self) -> Executor:
+        from checkpointflow.client.outputs import keeping
         from checkpointflow.kernel.effects import ThreadExecutor
         from checkpointflow.steps import make_perform
         from checkpointflow.steps.base import StepSettings
@@ -131,7 +130,8 @@ class Driver:
             sync=self.place.settings.durability == "power",
             environment=self.place.settings.environment,
         )
-        return ThreadExecutor(make_perform(settings), partial(end_orphans, home=settings.home))
+        perform = keeping(make_perform(settings), self.place)
+        return ThreadExecutor(perform, partial(end_orphans, home=settings.home))
 
 
 class Undriven:

@@ -10,6 +10,7 @@ from checkpointflow.client.bundles import layout
 from checkpointflow.client.bundles.reading import Bundle
 from checkpointflow.client.bundles.writing import Draft
 from checkpointflow.client.driving import Driver
+from checkpointflow.client.outputs import bring, files_of, keep
 from checkpointflow.errors import (
     BundleError,
     ConcurrencyError,
@@ -69,6 +70,7 @@ class Mover:
             if moves and head.status != "moved":
                 self._fence(run_id)
             run = self._as_it_stands(run_id)
+            bring(place, run_id)
             draft.write(run, place.runs_dir / run_id)
         finally:
             draft.drop()
@@ -169,6 +171,7 @@ class Mover:
         self.driver.place.store.create(
             run.run_id, run.entries, holder=None, definition=definition, messages=run.messages, over_moved=over_moved
         )
+        keep(self.driver.place, run.run_id, files_of(self.driver.place, run.run_id))
         return Imported(
             run_id=run.run_id, copied_from=copied_from, warnings=(*warnings, *self._warnings(run.head, copied_from))
         )

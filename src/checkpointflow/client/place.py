@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import queue
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +21,10 @@ if TYPE_CHECKING:
 
 FOLLOW_SECONDS = 0.1
 """How often a run that another process drives is looked at."""
+POLL_SECONDS = 0.1
+"""How often a worker looks for what is due; an answer is taken up within twice that time."""
+LISTENING_SECONDS, FOLLOWING_SECONDS = 1.0, 0.5
+"""The same, and `FOLLOW_SECONDS`, where the store tells of changes: for what it cannot tell, as a death."""
 
 
 @dataclass(kw_only=True)
@@ -39,6 +46,40 @@ class Place:
     def runs_dir(self) -> Path:
         """The folder in which each run has one of its own, for its files."""
         return self.settings.home / "runs"
+
+    @property
+    def shown(self) -> str:
+        """Where the runs are, in words that hold no password."""
+        return str(getattr(self.store, "shown", self.settings.home))
+
+    @property
+    def poll_seconds(self) -> float:
+        """How often to look for what is due where nobody tells, or for what nobody tells: times that have come."""
+        return POLL_SECONDS if self._listen is None else LISTENING_SECONDS
+
+    @contextmanager
+    def news(self) -> Iterator[Callable[[float], None]]:
+        """Give what waits so many seconds; where the store tells of changes, longer, but not beyond the next."""
+        if self._listen is None:
+            yield self._pause
+            return
+        told: queue.SimpleQueue[None] = queue.SimpleQueue()
+        end = self._listen(lambda: told.put(None))
+        try:
+            yield lambda seconds: _next(told, max(seconds, FOLLOWING_SECONDS))
+        finally:
+            end()
+
+    def _pause(self, seconds: float) -> None:
+        self.pause.wait(seconds)
+
+    def tell(self, wake: Callable[[], None]) -> Callable[[], None]:
+        """Have `wake` called when runs may have changed, where the store tells of that; return what ends it."""
+        return (lambda: None) if self._listen is None else self._listen(wake)
+
+    @property
+    def _listen(self) -> Callable[[Callable[[], None]], Callable[[], None]] | None:
+        return getattr(self.store, "listen", None)
 
     def definition(self, head: RunHead) -> Definition:
         """Return the definition that a run goes by: as this process knows it, else as it is stored.
@@ -74,6 +115,14 @@ class Place:
             head = again
 
 
+def _next(told: queue.SimpleQueue[None], seconds: float) -> None:
+    """Wait until something is told, but not longer than this; what was told meanwhile is the same."""
+    with suppress(queue.Empty):
+        told.get(timeout=seconds)
+        while True:
+            told.get_nowait()
+
+
 def place_of(settings: Settings, *, clock: Clock | None = None) -> Place:
     """Return the place of a process in its state folder, whose store is opened.
 
@@ -81,5 +130,11 @@ def place_of(settings: Settings, *, clock: Clock | None = None) -> Place:
         PersistenceError: the store cannot be opened.
     """
     clock = clock or SystemClock()
-    store = open_store(settings.home, clock=clock, durability=settings.durability)
+    store = open_store(
+        settings.store or settings.home,
+        clock=clock,
+        durability=settings.durability,
+        host=settings.host,
+        pool=settings.own_pool,
+    )
     return Place(settings=settings, store=store, clock=clock)

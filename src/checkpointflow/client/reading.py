@@ -218,19 +218,32 @@ class Reader:
         Raises:
             UsageError: the run has no such step with captured output; the message names those that have.
         """
+        from checkpointflow.client.outputs import bring
+
         views = self.inspect(run_id).step_results
         files = _Files(self._place.runs_dir, RunId(run_id))
-        named = [view for view in views if step in (None, view.step_id, view.step_key)]
-        found = []
-        for view in named:
+        asked = []
+        for view in [view for view in views if step in (None, view.step_id, view.step_key)]:
             attempts = range(1 if step is not None else view.attempt, view.attempt + 1)
             for number in attempts if attempt is None else [attempt]:
                 path = files.of(StepKey(view.step_key), number)[1 if stderr else 0]
-                if path.exists() and number <= view.attempt:
-                    found.append((replace(view, attempt=number), path))
+                asked.append((replace(view, attempt=number), path, number <= view.attempt))
+        bring(self._place, RunId(run_id), [path for _, path, is_real in asked if is_real])
+        found = [(view, path) for view, path, is_real in asked if is_real and path.exists()]
         if (step is not None or attempt is not None) and not found:
             raise _no_output(run_id, step, attempt, [view for view in views if view.stdout_path or view.stderr_path])
         return found
+
+    def kept_outputs(self, run_id: str) -> set[str]:
+        """Return the keys of the steps whose output a store keeps that several machines share; `logs` brings it."""
+        from checkpointflow.client.outputs import keeper_of
+
+        keeper = keeper_of(self._place)
+        if keeper is None:
+            return set()
+        kept, files = set(keeper.names(RunId(run_id))), _Files(self._place.runs_dir, RunId(run_id))
+        views = self.inspect(run_id).step_results
+        return {view.step_key for view in views if files.names(StepKey(view.step_key), view.attempt) & kept}
 
     def _view(self, run_id: RunId, *, warnings: Iterable[str] = ()) -> RunView:
         head, holder = self._place.stand(run_id)
@@ -275,6 +288,10 @@ class _Files(PathsOf):
         from checkpointflow.steps.base import output_paths
 
         return output_paths(self.runs_dir, self.run_id, key, attempt)
+
+    def names(self, key: StepKey, attempt: int) -> set[str]:
+        """Return the names under which they are kept elsewhere."""
+        return {f"{path.parent.name}/{path.name}" for path in self.of(key, attempt)}
 
 
 def _no_output(run_id: str, step: str | None, attempt: int | None, having: Iterable[StepView]) -> UsageError:

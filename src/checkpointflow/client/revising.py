@@ -173,10 +173,12 @@ class Reviser:
         """Let the new run have the captured output of the steps that it did not have to perform."""
         import shutil
 
+        from checkpointflow.client.outputs import bring, keep
         from checkpointflow.steps.base import output_paths
         from checkpointflow.steps.outputs import make_folder, sync_output
 
         place, copied = self.driver.place, []
+        bring(place, run_id)
         for entry in kept:
             if isinstance(entry, e.StepCompleted | e.StepFailed):
                 paths = (output_paths(place.runs_dir, one, entry.key, entry.attempt) for one in (run_id, new))
@@ -187,6 +189,7 @@ class Reviser:
                         copied.append(target)
         if place.settings.durability == "power":
             sync_output(*copied)
+        keep(place, new, copied)
 
 
 def _started(entries: Sequence[e.AnyEntry]) -> e.RunStarted:

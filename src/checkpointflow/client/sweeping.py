@@ -47,11 +47,12 @@ class Collected:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Retention:
-    """How much is kept: runs by status, how many have ended long ago, and the size of their files."""
+    """How much is kept: runs by status, how many have ended long ago, and the size of their files and of the store."""
 
     settled: Mapping[str, int]
     old: int
     files_bytes: int
+    store_bytes: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +96,7 @@ class Collector:
             settled=Counter(head.status for head in heads),
             old=sum(head.status in ENDED and head.updated_at <= before for head in heads),
             files_bytes=_size(self.place.runs_dir),
+            store_bytes=getattr(self.place.store, "size_bytes", int)(),
         )
 
     def _before(self, seconds: float) -> datetime:

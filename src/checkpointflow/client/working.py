@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
 from checkpointflow.client.driving import Driver
+from checkpointflow.client.place import POLL_SECONDS
 from checkpointflow.errors import (
     CheckpointflowError,
     ConcurrencyError,
@@ -27,10 +28,6 @@ from checkpointflow.views import RunView
 
 if TYPE_CHECKING:
     from checkpointflow.frontends.edited import Edits
-
-POOL = "default"
-POLL_SECONDS = 0.1
-"""How often a worker looks for what is due; an answer is taken up within twice that time."""
 
 LONGEST_BACKOFF_SECONDS = 300.0
 _AT_ONCE = 100
@@ -60,7 +57,7 @@ class Worker:
         driver: Driver,
         view: Callable[[str], RunView],
         *,
-        pool: str = POOL,
+        pool: str | None = None,
         concurrency: int = 1,
         drain_seconds: float = 20.0,
         edits: Edits | None = None,
@@ -69,7 +66,7 @@ class Worker:
     ) -> None:
         self._driver = driver
         self._view = view
-        self._pool = pool
+        self._pool = pool or driver.place.settings.own_pool
         self._concurrency = concurrency
         self._drain_seconds = drain_seconds
         self._edits = edits
@@ -111,19 +108,20 @@ class Worker:
 
     def work(self) -> None:
         """Drive what is due until `stop` is called; then what goes on ends, or is left to whoever drives next."""
-        patience = POLL_SECONDS
-        is_enrolled = False
+        hear_no_more = self._place.tell(lambda: self._wake.put(None))
+        patience, enrolled = POLL_SECONDS, None
         while not self._is_stopping:
             try:
-                if not is_enrolled:
+                if enrolled != self._place.own():  # which is another after a lost connection
                     self._enroll("worker")
-                    is_enrolled = True
+                    enrolled = self._place.own()
                 self._begin()
-                patience = POLL_SECONDS
+                patience = self._place.poll_seconds
             except PersistenceError as error:
                 self._troubled(error)
                 patience = min(patience * 2, 30.0)
             self._rest(patience)
+        hear_no_more()
         for thread, _ in list(self._active.values()):
             thread.join()
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from checkpointflow.client.client import Client as Runs
 from checkpointflow.client.place import Place, place_of
 from checkpointflow.clock import Clock, SystemClock
-from checkpointflow.config import load_settings
+from checkpointflow.config import SHARED, load_settings
 from checkpointflow.errors import UsageError
 from checkpointflow.kernel.journal import Observer
 from checkpointflow.kernel.surroundings import Interrupt
@@ -26,11 +26,12 @@ MEMORY = "memory:"
 
 
 class Store(AbstractContextManager["Store"]):
-    """Runs in one state folder (`~/.checkpointflow` unless `CPF_HOME` says otherwise), or in memory.
+    """Runs in one state folder (`~/.checkpointflow` unless `CPF_HOME` or `CPF_STORE` say otherwise), in a PostgreSQL
+    database (its URL), or in memory (`"memory:"`).
 
-    Any number of threads may use it, and any number of processes the same folder. Close it, or use it in a `with`;
-    runs that this process still drives become free then. What is asked of a store that was closed is refused with
-    UsageError. A store in memory is gone with the object.
+    Any number of threads may use it, and any number of processes the same folder or database. Close it, or use it in
+    a `with`; runs that this process still drives become free then. What is asked of a store that was closed is refused
+    with UsageError. A store in memory is gone with the object.
 
     Raises:
         PersistenceError: the store cannot be opened.
@@ -39,11 +40,12 @@ class Store(AbstractContextManager["Store"]):
 
     def __init__(self, path: str | Path | None = None, *, clock: Clock | None = None) -> None:
         self._is_closed = False
-        settings = load_settings(None if path in (None, MEMORY) else Path(str(path)).expanduser())
         if path == MEMORY:
             self._place = _in_memory(clock)
+        elif path is None or (isinstance(path, str) and path.startswith(SHARED)):
+            self._place = place_of(load_settings(store=None if path is None else str(path)), clock=clock)
         else:
-            self._place = place_of(settings, clock=clock)
+            self._place = place_of(load_settings(Path(str(path)).expanduser()), clock=clock)
 
     @classmethod
     def over(cls, port: StorePort, *, clock: Clock | None = None) -> Store:

@@ -14,13 +14,17 @@ if TYPE_CHECKING:
 __all__ = ["open_store"]
 
 
-def open_store(url_or_path: str | Path, *, clock: Clock, durability: str = "power") -> Store:
-    """Return the store in a folder (made if it is missing), or a fresh one in memory for `memory:`.
+def open_store(
+    url_or_path: str | Path, *, clock: Clock, durability: str = "power", host: str = "", pool: str | None = None
+) -> Store:
+    """Return the store in a folder (made if it is missing), in a PostgreSQL database, or a fresh one for `memory:`.
 
     With durability `power` a commit survives a power loss; with `process` it survives every crash of
-    processes, and a power loss may drop the last commits.
+    processes, and a power loss may drop the last commits, unless a database keeps more. `host` names this machine
+    in a database, and `pool` whose workers drive the runs that are begun here; without one any do.
 
     Raises:
+        MissingExtraError: what opens it is not installed.
         UnsupportedError: runs cannot be kept at such a place.
         UsageError: there is no such durability.
         PersistenceError: the store cannot be opened.
@@ -33,10 +37,20 @@ def open_store(url_or_path: str | Path, *, clock: Clock, durability: str = "powe
 
             return MemoryStore(clock=clock)
         if "://" in url_or_path:
-            scheme = url_or_path.partition("://")[0]
-            raise UnsupportedError(
-                f"a store at `{scheme}://` cannot be opened, because this version keeps runs in SQLite; name a folder"
-            )
+            return _at_url(url_or_path, host=host, pool=pool)
     from checkpointflow.stores.sqlite import SqliteStore
 
     return SqliteStore(Path(url_or_path), clock=clock, durability=durability)
+
+
+def _at_url(url: str, *, host: str, pool: str | None) -> Store:
+    from checkpointflow.stores.postgres.address import is_address
+
+    if not is_address(url):
+        scheme = url.partition("://")[0][:40]
+        raise UnsupportedError(
+            f"a store at `{scheme}://` cannot be opened; name a folder, or a database as `postgresql://HOST/DATABASE`"
+        )
+    from checkpointflow.stores.postgres import PostgresStore
+
+    return PostgresStore(url, host=host, pool=pool)

@@ -182,6 +182,12 @@ class CrashingStore:
         """See Store."""
         self._store.close()
 
+    def __getattr__(self, name: str) -> object:
+        """Return what only some stores have, as `outputs` or `listen`."""
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(self._store, name)
+
     def _living(self) -> Store:
         if self.crashed:
             raise Crash("the process died before")

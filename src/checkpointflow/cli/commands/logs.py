@@ -59,9 +59,14 @@ def run(args: Namespace, door: Door) -> Envelope:
 def _say_what_is_gone(reader: Reader, run_id: str, args: Namespace) -> None:
     """Say on stderr of which steps, whose output was captured, the files are not there any more."""
     steps = reader.inspect(run_id).step_results
+    kept = reader.kept_outputs(run_id)
     ended = [one for one in steps if one.step_kind == "cli" and one.status in ("completed", "failed")]
     wanted = [one for one in ended if args.step in (None, one.step_id, one.step_key)]
-    gone = [f"`{one.step_key}`" for one in wanted if one.stdout_path is None and one.stderr_path is None]
+    gone = [
+        f"`{one.step_key}`"
+        for one in wanted
+        if one.stdout_path is None and one.stderr_path is None and one.step_key not in kept
+    ]
     if gone:
         shown = ", ".join(gone[:10]) + (" …" if len(gone) > 10 else "")
         streams.say(f"cpf logs: the output of {shown} is gone: its files are not in the state folder any more\n")

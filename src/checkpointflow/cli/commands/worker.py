@@ -59,7 +59,8 @@ def run(args: Namespace, door: Door) -> Envelope:
     )
     with stopping(worker):
         if not door.quiet:
-            streams.say(f"driving what is due in `{door.settings.home}` (pool `{args.pool}`); Ctrl-C stops\n")
+            pool = args.pool or door.settings.own_pool
+            streams.say(f"driving what is due in `{door.place.shown}` (pool `{pool}`); Ctrl-C stops\n")
         worker.work()
     fields: JsonObject = {"drives": count, "next_actions": [action("List the runs", ["cpf", "runs"])]}
     return Envelope(fields=fields, said=(f"stopped after {count} drives",))

@@ -7,24 +7,27 @@ import os
 import threading
 import weakref
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from checkpointflow.kernel.ids import HolderId, RunId
 from checkpointflow.stores.sqlite import failures, locks
 from checkpointflow.stores.sqlite.holders import Holders
 from checkpointflow.stores.sqlite.opening import Opened, Opening
+from checkpointflow.stores.tables.database import Row, Value
 
 if TYPE_CHECKING:
     import apsw
-
-Value: TypeAlias = "str | int | None"
-Row: TypeAlias = tuple[Value, ...]
 
 
 class Transaction:
     """Runs statements; text of any kind goes in and comes out as it was."""
 
-    def __init__(self, connection: apsw.Connection) -> None:
+    INSTR: ClassVar[str] = "instr"
+    TABLES: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, connection: apsw.Connection, holders: Holders) -> None:
         self._connection = connection
+        self._holders = holders
 
     def rows(self, sql: str, *values: Value) -> list[Row]:
         """Return the rows of a statement."""
@@ -40,9 +43,12 @@ class Transaction:
         """Run a statement that gives no rows."""
         self._connection.execute(sql, _bound(values))
 
-    def last_id(self) -> int:
-        """Return the id of the row that was inserted last."""
-        return self._connection.last_insert_rowid()
+    def tell(self, run_id: RunId) -> None:
+        """Do nothing: whoever waits for news looks into the file."""
+
+    def lives(self, holder: HolderId) -> bool:
+        """Tell whether the process with an id lives, without disturbing it."""
+        return self._holders.is_alive(holder)
 
 
 class Database:
@@ -66,13 +72,15 @@ class Database:
         """
         with self._guarded():
             opened = self._open()
-            yield Transaction(opened.connection)
+            yield Transaction(opened.connection, self._holders)
             if opened.frozen:  # another machine may write it before it is read again
                 self._disconnect()
 
     @contextlib.contextmanager
-    def writing(self) -> Iterator[Transaction]:
+    def writing(self, run_id: RunId | None = None, *, sweeps: bool = False) -> Iterator[Transaction]:  # noqa: ARG002
         """Give a transaction that is committed at the end, and as if it had never been if anything is raised.
+
+        Nobody else writes to the store meanwhile, whatever it is about.
 
         Raises:
             PersistenceError: the store cannot be written.
@@ -81,7 +89,7 @@ class Database:
             connection = self._open().connection
             connection.execute("BEGIN IMMEDIATE")
             try:
-                yield Transaction(connection)
+                yield Transaction(connection, self._holders)
                 connection.execute("COMMIT")
             except BaseException:
                 self._undo(connection)
@@ -109,15 +117,18 @@ class Database:
             connection.execute("VACUUM")
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
-    @contextlib.contextmanager
-    def looking_at_holders(self) -> Iterator[Holders]:
-        """Give the holders to one thread at a time.
+    def own(self) -> HolderId:
+        """Return this process's holder id, proving from now on that it lives.
 
         Raises:
-            PersistenceError: their files cannot be used.
+            PersistenceError: its file cannot be made.
         """
         with self._guarded():
-            yield self._holders
+            return self._holders.own()
+
+    def may_write(self, holder: HolderId) -> bool:
+        """Tell whether holds of a holder may still be this process's: it is no parent's."""
+        return not self._holders.is_inherited(holder)
 
     def close(self) -> None:
         """Give back the connection, the locks and the proof of life; the next use begins anew."""

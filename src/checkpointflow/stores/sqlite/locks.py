@@ -144,11 +144,6 @@ def held(path: Path) -> Iterator[None]:
         os.close(fd)
 
 
-def process_id() -> int:
-    """Return the number of this process."""
-    return os.getpid()
-
-
 def is_read_only(path: Path) -> bool:
     """Tell whether a folder lies on a file system that nobody may write to; False where that cannot be told."""
     try:

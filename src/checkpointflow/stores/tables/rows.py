@@ -11,7 +11,7 @@ from checkpointflow import clock
 from checkpointflow.errors import StoreCorrupt
 from checkpointflow.kernel.store import Message, OpenWait, RunHead
 from checkpointflow.records import fields
-from checkpointflow.stores.sqlite.database import Row
+from checkpointflow.stores.tables.database import Row
 from checkpointflow.values import JsonObject, dump, load
 
 HEAD = ", ".join(f"runs.{field.name}" for field in fields(RunHead))
@@ -22,7 +22,8 @@ ANSWERED = (
     " OR waits.kind = 'in_doubt' AND EXISTS (SELECT 1 FROM inbox WHERE inbox.run_id = waits.run_id"
     " AND state = 'accepted' AND inbox.kind = 'decide' AND name = waits.key))"
 )
-MESSAGE = "run_id, event_id, kind, name, payload, actor, at, wait_id, state, number"
+NEW_MESSAGE = "run_id, event_id, kind, name, payload, actor, at, wait_id, state"
+MESSAGE = f"{NEW_MESSAGE}, number"
 
 
 def head_row(head: RunHead) -> Row:
@@ -110,7 +111,7 @@ def wait_from(row: Row) -> OpenWait:
 
 
 def message_row(message: Message) -> Row:
-    """Return a message's values in the order of `MESSAGE`; a new one's number is left to the store."""
+    """Return a new message's values in the order of `NEW_MESSAGE`; its number is left to the database."""
     return (
         message.run_id,
         message.event_id,
@@ -121,7 +122,6 @@ def message_row(message: Message) -> Row:
         clock.to_text(message.at),
         message.wait_id,
         message.state,
-        message.number or None,
     )
 
 

@@ -9,8 +9,8 @@ from typing import cast
 from checkpointflow import clock
 from checkpointflow.kernel.ids import RunId
 from checkpointflow.kernel.store import Backoff
-from checkpointflow.stores.sqlite import rows
-from checkpointflow.stores.sqlite.database import Row, Transaction
+from checkpointflow.stores.tables import rows
+from checkpointflow.stores.tables.database import Row, Transaction
 from checkpointflow.values import dump
 
 _DRIVABLE = """
@@ -22,14 +22,19 @@ WITH wanted AS (
 SELECT run_id, holder, epoch, host, pid, since FROM wanted JOIN runs USING (run_id) JOIN holds USING (run_id)
 WHERE status IN ('open', 'waiting')
   AND NOT EXISTS (SELECT 1 FROM backoffs b WHERE b.run_id = wanted.run_id AND b.pool = ? AND b.next_try_at > ?)
+  {of_pool}
 ORDER BY updated_at, run_id
 """
 
 
-def drivable(transaction: Transaction, at: datetime, pool: str) -> Iterator[tuple[RunId, Row]]:
-    """Yield the runs that somebody should drive, with the row of their hold, whoever has it."""
+def drivable(transaction: Transaction, at: datetime, pool: str, of_pool: str) -> Iterator[tuple[RunId, Row]]:
+    """Yield the runs that somebody should drive, with the row of their hold, whoever has it.
+
+    `of_pool` is empty, or says what else has to hold of them, with the pool for its one value.
+    """
     now = clock.to_text(at)
-    for run_id, *hold in transaction.rows(_DRIVABLE, now, pool, now):
+    further = [pool] if of_pool else []
+    for run_id, *hold in transaction.rows(_DRIVABLE.format(of_pool=of_pool), now, pool, now, *further):
         yield RunId(cast(str, run_id)), tuple(hold)
 
 
@@ -37,7 +42,9 @@ def back_off(transaction: Transaction, backoff: Backoff) -> None:
     """Note that a run was put off."""
     until, error = clock.to_text(backoff.next_try_at), dump(backoff.error)
     transaction.run(
-        "INSERT OR REPLACE INTO backoffs SELECT ?, ?, ?, ?, ? WHERE EXISTS (SELECT 1 FROM runs WHERE run_id = ?)",
+        "INSERT INTO backoffs (run_id, pool, tries, next_try_at, error)"
+        " SELECT ?, ?, ?, ?, ? WHERE EXISTS (SELECT 1 FROM runs WHERE run_id = ?) ON CONFLICT (run_id, pool)"
+        " DO UPDATE SET tries = excluded.tries, next_try_at = excluded.next_try_at, error = excluded.error",
         backoff.run_id, backoff.pool, backoff.tries, until, error, backoff.run_id,
     )  # fmt: skip
 
@@ -68,5 +75,8 @@ def enroll(transaction: Transaction, row: Row) -> None:
     holder, kind, pool, host, pid, at = row
     if kind == "tick":
         transaction.run("DELETE FROM drivers WHERE kind = 'tick' AND pool = ?", pool)
-    sql = "INSERT OR REPLACE INTO drivers (holder, kind, pool, host, pid, at) VALUES (?, ?, ?, ?, ?, ?)"
+    sql = (
+        "INSERT INTO drivers (holder, kind, pool, host, pid, at) VALUES (?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (kind, pool, holder) DO UPDATE SET host = excluded.host, pid = excluded.pid, at = excluded.at"
+    )
     transaction.run(sql, holder, kind, pool, host, pid, at)

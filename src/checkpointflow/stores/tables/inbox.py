@@ -10,11 +10,11 @@ from checkpointflow.kernel.ids import RunId
 from checkpointflow.kernel.store import SETTLED, Delivery, Message
 from checkpointflow.records import replace
 from checkpointflow.stores import refusals
-from checkpointflow.stores.sqlite import rows
-from checkpointflow.stores.sqlite.database import Row, Transaction, Value
+from checkpointflow.stores.tables import rows
+from checkpointflow.stores.tables.database import Row, Transaction, Value
 
 _SELECT = f"SELECT {rows.MESSAGE} FROM inbox WHERE run_id = ?"
-_INSERT = f"INSERT INTO inbox ({rows.MESSAGE}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_INSERT = f"INSERT INTO inbox ({rows.NEW_MESSAGE}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
 def answer(transaction: Transaction, message: Message) -> Delivery:
@@ -82,7 +82,7 @@ def change(transaction: Transaction, messages: Iterable[Message]) -> None:
 
 
 def insert_all(transaction: Transaction, message_rows: Iterable[Row]) -> None:
-    """Keep messages as they stand, given as rows of `MESSAGE`."""
+    """Keep messages as they stand, given as rows of `NEW_MESSAGE`."""
     for row in message_rows:
         transaction.run(_INSERT, *row)
 
@@ -119,5 +119,5 @@ def _is_awaited(transaction: Transaction, message: Message) -> bool:
 
 
 def _insert(transaction: Transaction, message: Message) -> Message:
-    transaction.run(_INSERT, *rows.message_row(message))
-    return replace(message, number=transaction.last_id())
+    (found,) = transaction.rows(f"{_INSERT} RETURNING number", *rows.message_row(message))
+    return replace(message, number=cast(int, found[0]))
