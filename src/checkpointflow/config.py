@@ -36,6 +36,10 @@ VARIABLES: Mapping[str, Variable] = {
         "process, but a power cut may take the last commits with it",
         "`power`",
     ),
+    "CPF_ENGINE": Variable(
+        "The engine that runs are on, as `--engine` names it: `temporal://HOST:PORT/NAMESPACE?task_queue=QUEUE`",
+        "the embedded engine",
+    ),
     "HOME": Variable("What `~` stands for, also in the file of a secret", "what the system says of the user"),
     "NO_COLOR": Variable("If it is set, progress at a terminal has no colours", "colours"),
     "FORCE_COLOR": Variable("If it is set and not `0`, progress has colours, whatever `NO_COLOR` says", "none"),
@@ -56,6 +60,7 @@ class Settings:
     """What a process is told by its surroundings.
 
     `home` is the state folder, which may not exist yet; `actor` says who acts; `environment` is what commands inherit.
+    `engine` is the address of the engine that runs are on, None for the embedded one.
     """
 
     home: Path
@@ -64,6 +69,7 @@ class Settings:
     host: str
     durability: Literal["power", "process"]
     environment: Mapping[str, str]
+    engine: str | None = None
 
 
 def load_settings(home: Path | None = None) -> Settings:
@@ -84,6 +90,7 @@ def load_settings(home: Path | None = None) -> Settings:
         host=host,
         durability=cast(Literal["power", "process"], durability),
         environment=environment,
+        engine=environment.get("CPF_ENGINE") or None,
     )
 
 

@@ -14,7 +14,12 @@ __all__ = ["entry", "main"]
 
 def entry() -> NoReturn:
     """Run the command of this process's arguments, and exit with its exit code."""
-    sys.exit(main(sys.argv[1:]))
+    code = main(sys.argv[1:])
+    if "temporalio.bridge" in sys.modules:
+        from checkpointflow.cli.streams import leave_at_once
+
+        leave_at_once(code)
+    sys.exit(code)
 
 
 def main(argv: Sequence[str]) -> int:
