@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import cache
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -131,6 +132,7 @@ def sandbox() -> SandboxedWorkflowRunner:
     )
 
 
+@cache
 def _installed() -> list[str]:
     """Return the modules of installed packages: those that a run's code imports are loaded once, not for each run."""
     from importlib.metadata import packages_distributions
