@@ -1,20 +1,8 @@
-"""Engines other than the embedded one: what they can do, and which of them an address names."""
+"""Engines other than the embedded one, and which of them an address names."""
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
-
 from checkpointflow.errors import UsageError
-
-Capability: TypeAlias = Literal["document", "graph", "function", "closure", "retry", "revise", "fork", "export", "logs"]
-
-EMBEDDED: frozenset[Capability] = frozenset(
-    {"document", "graph", "function", "closure", "retry", "revise", "fork", "export", "logs"}
-)
-"""What the embedded engine can do: everything."""
-
-TEMPORAL: frozenset[Capability] = frozenset({"document", "graph", "function"})
-"""What runs on Temporal can do: whatever their worker finds again by its name."""
 
 
 def refuse_unknown(url: str) -> None:

@@ -49,6 +49,8 @@ class TemporalClient(Client):
     A run that no worker takes up within some seconds stands, and its view says so.
     """
 
+    capabilities = frozenset({"graph", "function"})
+
     def __init__(
         self,
         settings: Settings,

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from functools import cache
 from datetime import timedelta
+from functools import cache
 from typing import TYPE_CHECKING
 
 from checkpointflow.config import Settings
