@@ -38,10 +38,10 @@ def _opened(argv: list[str]) -> int:
     door = Door(argv)
     try:
         envelope = _answer(door)
-        if door.engine_said:
-            from checkpointflow.cli.engine import with_engine
+        if door.known_engine:
+            from checkpointflow.cli.engine import on_engine
 
-            envelope = with_engine(envelope, door.engine_said)
+            envelope = on_engine(envelope, door.known_engine, is_said=door.engine_said is not None)
         text = envelope.rendered(door.command, door.form)
     except KeyboardInterrupt:
         return leave(argv)
@@ -218,6 +218,11 @@ class Door:
     def engine(self) -> str | None:
         """The address of the engine that runs are on, None for the embedded one."""
         return self.engine_said if self.engine_said is not None else self.settings.engine
+
+    @property
+    def known_engine(self) -> str | None:
+        """The engine, as far as it is known without reading settings."""
+        return self.engine_said or (self._settings.engine if self._settings is not None else None)
 
     @property
     def strict(self) -> list[str]:

@@ -85,10 +85,30 @@ def client_on(place: Place, settings: Settings, **options: object) -> Client:
     return TemporalClient(settings, place=place, **options)  # type: ignore[arg-type]
 
 
-def with_engine(envelope: Envelope, url: str) -> Envelope:
-    """Return an envelope whose commands name the engine, too."""
-    fields = {name: _with_engine(value, url) for name, value in envelope.fields.items()}
+_LOOK: JsonValue = {"title": "List the runs", "argv": ["cpf", "runs"]}
+
+
+def on_engine(envelope: Envelope, url: str, *, is_said: bool) -> Envelope:
+    """Return an envelope whose commands are possible on the engine, and name it where the caller had to.
+
+    A run that nobody goes on with needs a worker first.
+    """
+    fields = envelope.fields
+    actions = fields.get("next_actions")
+    if isinstance(actions, list):
+        possible: list[JsonValue] = [one for one in actions if _is_possible(one)] or [_LOOK]
+        if fields.get("status") == "interrupted":
+            possible.insert(0, {"title": "Start a worker, which goes on with it", "argv": ["cpf", "worker"]})
+        fields = {**fields, "next_actions": possible}
+    if is_said:
+        fields = {name: _with_engine(value, url) for name, value in fields.items()}
     return replace(envelope, fields=fields)
+
+
+def _is_possible(shown: JsonValue) -> bool:
+    argv = shown.get("argv") if isinstance(shown, dict) else None
+    command = str(argv[1]) if isinstance(argv, list) and len(argv) > 1 else ""
+    return command in ON_ENGINES or command in WITHOUT_RUNS or command.startswith("-")
 
 
 def _with_engine(value: JsonValue, url: str) -> JsonValue:

@@ -275,7 +275,7 @@ def _functions() -> list[Specimen]:
                 "state",
             ),
             needs=needs,
-        ),  # fmt: skip
+        ),
         Specimen(name="function: catches", definition=catching, result="ValueError: x", keys=("refused",), needs=needs),
         Specimen(name="function: fails", definition=failing, status="failed", error="ERR_WORKFLOW_CODE", needs=needs),
         Specimen(

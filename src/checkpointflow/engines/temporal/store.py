@@ -407,7 +407,7 @@ class TemporalStore:
             WorkflowUpdateRPCTimeoutOrCancelledError,
         )
         from temporalio.exceptions import ApplicationError
-        from temporalio.service import RPCError
+        from temporalio.service import RPCError, RPCStatusCode
 
         async def updated(_client: Client, handle: WorkflowHandle[Any, Any]) -> Delivery | None:
             try:
@@ -424,10 +424,8 @@ class TemporalStore:
             except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError):
                 return None
             except RPCError as error:
-                if _is_silence(error):
-                    return None
-                if _has_ended(error):
-                    return _too_late(message)
+                if _is_silence(error) or error.status == RPCStatusCode.NOT_FOUND:
+                    return None  # what the memo says of a run that has ended is told below
                 raise
 
         return self._asked(message.run_id, updated)
@@ -456,15 +454,15 @@ class TemporalStore:
         return Delivery(outcome=outcome, message=message)
 
     def _cancelled(self, message: Message) -> Delivery:
-        from temporalio.service import RPCError
+        from temporalio.service import RPCError, RPCStatusCode
 
         async def cancelled(_client: Client, handle: WorkflowHandle[Any, Any]) -> Delivery:
             try:
                 await handle.signal("deliver", message_json(message), rpc_timeout=RPC)
                 await handle.cancel(rpc_timeout=RPC)
             except RPCError as error:
-                if _has_ended(error):
-                    return Delivery(outcome="settled")
+                if error.status == RPCStatusCode.NOT_FOUND:
+                    return Delivery(outcome="settled")  # the caller has seen the run
                 raise
             return Delivery(outcome="accepted", message=message)
 
@@ -548,8 +546,8 @@ class TemporalStore:
         return []
 
     def holder(self) -> HolderId:
-        """Return whoever drives the runs."""
-        return HolderId("temporal")
+        """Return this door, which drives nothing."""
+        return HolderId("door")
 
     def close(self) -> None:
         """Leave the service."""
@@ -594,7 +592,3 @@ def _is_silence(error: RPCError) -> bool:
     from temporalio.service import RPCStatusCode as Code
 
     return error.status in (Code.DEADLINE_EXCEEDED, Code.CANCELLED, Code.FAILED_PRECONDITION)
-
-
-def _has_ended(error: RPCError) -> bool:
-    return "already completed" in str(error)
