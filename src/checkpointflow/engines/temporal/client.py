@@ -13,7 +13,8 @@ from checkpointflow.clock import Clock, SystemClock
 from checkpointflow.config import Settings
 from checkpointflow.engines.temporal.address import Address
 from checkpointflow.engines.temporal.connection import require_temporalio
-from checkpointflow.engines.temporal.store import Found, TemporalStore
+from checkpointflow.engines.temporal.looking import Found
+from checkpointflow.engines.temporal.store import TemporalStore
 from checkpointflow.errors import UnsupportedError
 from checkpointflow.kernel.ids import RunId
 from checkpointflow.kernel.journal import Observer

@@ -3,93 +3,59 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 from checkpointflow.clock import Clock
 from checkpointflow.engines.temporal.address import Address
 from checkpointflow.engines.temporal.connection import RPC, Connection
+from checkpointflow.engines.temporal.looking import NAME, Found, alike, listed, looked_at, opened, started
+from checkpointflow.engines.temporal.unheld import Unheld, refuse
 from checkpointflow.engines.temporal.wire import (
     Start,
     Summary,
     delivery_of,
     entry_of,
     message_json,
-    message_of,
     start_json,
-    start_of,
     summary_json,
-    summary_of,
 )
-from checkpointflow.errors import UnsupportedError
 from checkpointflow.kernel import entries as e
 from checkpointflow.kernel.ids import HolderId, RunId
 from checkpointflow.kernel.store import (
-    Backoff,
-    Commit,
     Delivery,
-    DriverInfo,
-    Fits,
     Hold,
     HolderInfo,
     Message,
     OpenWait,
     RunHead,
     StoredStatus,
-    Swept,
 )
-from checkpointflow.records import dataclass, replace
+from checkpointflow.records import replace
 from checkpointflow.stores import refusals
 from checkpointflow.stores.derived import head_of
 from checkpointflow.values import JsonObject
 
 if TYPE_CHECKING:
-    from temporalio.client import Client, WorkflowExecution, WorkflowHandle
+    from temporalio.client import Client, WorkflowHandle
     from temporalio.service import RPCError
 
 T = TypeVar("T")
 
-NAME = "checkpointflow"
-"""The workflow's type, and the key of what its memo tells."""
-
 ANSWER = timedelta(seconds=3)
 """How long a worker may take for a query, or to take up an answer, before a door does without it."""
 
-STUCK_SECONDS = 5.0
-"""A decision that nobody has taken up for so long has no worker that could."""
 
-_SUFFIXES = 1_000
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What the service tells of one run: the memo's summary, and what no worker has seen yet.
-
-    `is_deciding` while a decision is to be taken, `idle_seconds` is for how long that waits for a worker, None if none
-    has to; `trouble` says why the last one failed.
-    """
-
-    summary: Summary
-    unseen: tuple[Message, ...] = ()
-    is_deciding: bool = False
-    idle_seconds: float | None = None
-    trouble: str | None = None
-
-    @property
-    def is_stuck(self) -> bool:
-        """Tell whether nobody goes on with the run although there is something to do."""
-        return self.trouble is not None or (self.idle_seconds is not None and self.idle_seconds >= STUCK_SECONDS)
-
-
-class TemporalStore:
+class TemporalStore(Unheld):
     """The runs of one namespace, for doors: begun, looked at and answered; workers drive them.
 
     What needs the hold of a run is refused.
     """
 
     def __init__(self, address: Address, folder: Path, *, clock: Clock) -> None:
+        super().__init__(address.target)
         self.address = address
         self._clock = clock
         self._connection = Connection(address, folder)
@@ -115,7 +81,7 @@ class TemporalStore:
         """
         del holder
         if definition is None or messages or over_moved or len(entries) != 1:
-            self._refuse("a run with a history")
+            refuse("a run with a history")
         head = head_of(run_id, entries)
         start = Start(run_id=run_id, entries=entries, digest=definition[0], stored=definition[1], path=head.source_path)
         self._connection.call(lambda client: self._begun(client, start, Summary(head=head)))
@@ -147,60 +113,7 @@ class TemporalStore:
         Raises:
             RunNotFoundError: there is no such run.
         """
-        return self._asked(run_id, self._looked_at)
-
-    async def _looked_at(self, client: Client, handle: WorkflowHandle[Any, Any]) -> Found:
-        description = await handle.describe(rpc_timeout=RPC)
-        summary = await self._summary(description)
-        if summary is None:
-            raise refusals.no_such_run(RunId(handle.id))
-        pending = description.raw_description.pending_workflow_task
-        is_pending = description.raw_description.HasField("pending_workflow_task")
-        if not is_pending:
-            return Found(summary)
-        asks = pending.attempt > 1 or summary.head.status == "waiting"
-        unseen, trouble = await self._unseen(client, handle.id) if asks else ([], None)
-        idle = None
-        if pending.state == 1:  # scheduled, and not begun
-            since = pending.scheduled_time.ToDatetime(self._clock.now().tzinfo)
-            idle = (self._clock.now() - since).total_seconds()
-        known = {one.event_id for one in summary.messages}
-        return Found(summary, tuple(one for one in unseen if one.event_id not in known), True, idle, trouble)
-
-    async def _summary(self, execution: WorkflowExecution) -> Summary | None:
-        """Return what a memo tells; None if the workflow is none of ours."""
-        if execution.workflow_type != NAME:
-            return None
-        memo = await execution.memo()
-        if NAME not in memo:
-            return None
-        return _settled_otherwise(summary_of(memo[NAME]), execution)
-
-    async def _unseen(self, client: Client, run_id: str) -> tuple[list[Message], str | None]:
-        """Return the messages that came since a worker last decided, the oldest first; and why a decision failed."""
-        from temporalio.api.common.v1 import WorkflowExecution
-        from temporalio.api.enums.v1 import EventType
-        from temporalio.api.workflowservice.v1 import GetWorkflowExecutionHistoryReverseRequest
-
-        request = GetWorkflowExecutionHistoryReverseRequest(
-            namespace=client.namespace, execution=WorkflowExecution(workflow_id=run_id), maximum_page_size=200
-        )
-        found: list[Message] = []
-        trouble: str | None = None
-        while True:
-            page = await client.workflow_service.get_workflow_execution_history_reverse(request, timeout=RPC)
-            for event in page.history.events:
-                if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED:
-                    return found[::-1], trouble
-                if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED and trouble is None:
-                    trouble = event.workflow_task_failed_event_attributes.failure.message
-                if event.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED:
-                    signal = event.workflow_execution_signaled_event_attributes
-                    values = await client.data_converter.decode(signal.input.payloads)
-                    found.append(message_of(values[0]))
-            if not page.next_page_token:
-                return found[::-1], trouble
-            request.next_page_token = page.next_page_token
+        return self._asked(run_id, lambda client, handle: looked_at(client, handle, self._clock))
 
     def entries(self, run_id: RunId, *, after: int = 0) -> list[e.AnyEntry]:
         """Return the entries behind a position, as a worker replays them; without one, what is known all the same."""
@@ -252,23 +165,10 @@ class TemporalStore:
 
     def _known(self, run_id: RunId, summary: Summary) -> list[e.AnyEntry]:
         """Return the entries that the service itself knows of: how the run began, what it waits for, how it ended."""
-        first = self._asked(run_id, lambda client, _handle: self._started(client, run_id))
-        opened = [_opened(one) for one in summary.waits if one.kind == "external_event"]
+        first = self._asked(run_id, lambda client, _handle: started(client, run_id))
+        asked = [opened(one) for one in summary.waits if one.kind == "external_event"]
         last = self._last(run_id, summary, summary.head.length - 1)
-        return [*first.entries, *(one for one in opened if one is not None), *([] if last is None else [last])]
-
-    async def _started(self, client: Client, run_id: str) -> Start:
-        """Return what a workflow began with, from the first event of its history."""
-        from temporalio.api.common.v1 import WorkflowExecution
-        from temporalio.api.workflowservice.v1 import GetWorkflowExecutionHistoryRequest
-
-        request = GetWorkflowExecutionHistoryRequest(
-            namespace=client.namespace, execution=WorkflowExecution(workflow_id=run_id), maximum_page_size=1
-        )
-        page = await client.workflow_service.get_workflow_execution_history(request, timeout=RPC)
-        begun = page.history.events[0].workflow_execution_started_event_attributes
-        values = await client.data_converter.decode(begun.input.payloads)
-        return start_of(values[0])
+        return [*first.entries, *(one for one in asked if one is not None), *([] if last is None else [last])]
 
     def head(self, run_id: RunId) -> RunHead:
         """Return a run's summary row."""
@@ -296,9 +196,9 @@ class TemporalStore:
                 and (before is None or (head.started_at, head.run_id) < before)
             )
 
-        listed = self._connection.call(lambda client: self._listed(client, f"WorkflowType = '{NAME}'"))
+        summaries = self._connection.call(lambda client: listed(client, f"WorkflowType = '{NAME}'"))
         found = sorted(
-            (one.head for one in listed if fits(one.head)),
+            (one.head for one in summaries if fits(one.head)),
             key=lambda head: (head.started_at, head.run_id),
             reverse=True,
         )
@@ -313,13 +213,8 @@ class TemporalStore:
             answered = {one.wait_id for one in found.unseen}
             return [replace(one, answered=one.answered or one.wait_id in answered) for one in found.summary.waits]
         query = f"WorkflowType = '{NAME}' AND ExecutionStatus = 'Running'"
-        listed = self._connection.call(lambda client: self._listed(client, query))
-        return sorted((wait for one in listed for wait in one.waits), key=lambda wait: wait.opened_at)
-
-    async def _listed(self, client: Client, query: str) -> list[Summary]:
-        executions = cast("AsyncIterator[WorkflowExecution]", client.list_workflows(query))
-        found = [await self._summary(one) async for one in executions]
-        return [one for one in found if one is not None]
+        summaries = self._connection.call(lambda client: listed(client, query))
+        return sorted((wait for one in summaries for wait in one.waits), key=lambda wait: wait.opened_at)
 
     def find(self, fragment: str) -> list[RunId]:
         """Return up to 10 run ids that equal, begin or end with a text; an equal one alone."""
@@ -331,16 +226,7 @@ class TemporalStore:
             self.found(RunId(fragment))
             return [RunId(fragment)]
         except RunNotFoundError:
-            return self._connection.call(lambda client: self._alike(client, fragment))
-
-    async def _alike(self, client: Client, fragment: str) -> list[RunId]:
-        ours = f"WorkflowType = '{NAME}'"
-        begins = f"{ours} AND WorkflowId STARTS_WITH '{fragment}'"
-        found = [RunId(one.id) async for one in client.list_workflows(begins, limit=10)]
-        async for one in client.list_workflows(ours, limit=_SUFFIXES):
-            if one.id.endswith(fragment) and one.id not in found:
-                found.append(RunId(one.id))
-        return found[:10]
+            return self._connection.call(lambda client: alike(client, fragment))
 
     def messages(self, run_id: RunId) -> list[Message]:
         """Return all messages a run ever got, oldest first."""
@@ -369,7 +255,7 @@ class TemporalStore:
         run_id = self._runs.get(digest)
         if run_id is None:
             raise refusals.no_definition(digest)
-        return self._asked(run_id, lambda client, _handle: self._started(client, run_id)).stored
+        return self._asked(run_id, lambda client, _handle: started(client, run_id)).stored
 
     def remarks(self, run_id: RunId) -> list[str]:
         """Return what has to be said of a run on Temporal: what troubles it, and whether a worker lives."""
@@ -482,69 +368,6 @@ class TemporalStore:
 
         return self._connection.call(asked)
 
-    # -- what only who drives does -----------------------------------------------------------------
-
-    def acquire(self, run_id: RunId, holder: HolderId, *, at: datetime) -> Hold:
-        """Refuse: workers drive the run.
-
-        Raises:
-            RunHeldError: always.
-        """
-        del holder
-        info = HolderInfo(holder=HolderId("temporal"), host=self.address.target, pid=0, since=at, alive=True)
-        raise refusals.run_held(run_id, info)
-
-    def commit(
-        self,
-        hold: Hold,
-        length: int,
-        entries: Sequence[e.AnyEntry],
-        *,
-        taken: Sequence[int] = (),
-        release: bool = False,
-        fits: Fits | None = None,
-        definition: tuple[str, JsonObject] | None = None,
-    ) -> Commit:
-        """Refuse: a journal is its worker's."""
-        del hold, length, entries, taken, release, fits, definition
-        self._refuse("writing a run's journal")
-
-    def release(self, hold: Hold) -> None:
-        """Nothing is held here."""
-
-    def delete(self, run_id: RunId, *, sweeps: bool = True) -> None:
-        """Refuse: the service forgets runs by the retention of the namespace."""
-        del run_id, sweeps
-        self._refuse("deleting runs")
-
-    def sweep(self, *, dry_run: bool = False) -> Swept:
-        """Refuse: as `delete`."""
-        del dry_run
-        self._refuse("collecting garbage")
-
-    def drivable(self, at: datetime, *, pool: str, limit: int) -> list[RunId]:
-        """Return nothing: the service hands out what is to be driven."""
-        del at, pool, limit
-        return []
-
-    def back_off(self, backoff: Backoff) -> None:
-        """Nothing is put off here."""
-
-    def forget_backoff(self, run_id: RunId, pool: str) -> None:
-        """Nothing was put off here."""
-
-    def backoffs(self, run_id: RunId | None = None) -> list[Backoff]:
-        """Return nothing: see `remarks`."""
-        del run_id
-        return []
-
-    def enroll(self, kind: Literal["worker", "tick"], pool: str, *, at: datetime) -> None:
-        """Workers enroll with the service."""
-
-    def drivers(self) -> list[DriverInfo]:
-        """Return nothing: the service knows them."""
-        return []
-
     def holder(self) -> HolderId:
         """Return this door, which drives nothing."""
         return HolderId("door")
@@ -552,35 +375,6 @@ class TemporalStore:
     def close(self) -> None:
         """Leave the service."""
         self._connection.close()
-
-    def _refuse(self, what: str) -> NoReturn:
-        raise UnsupportedError(f"{what} is not possible on Temporal; do it with the embedded engine")
-
-
-def _settled_otherwise(summary: Summary, execution: WorkflowExecution) -> Summary:
-    """Return a summary with the end that the service gave the workflow, if the workflow did not end itself."""
-    from temporalio.client import WorkflowExecutionStatus as Status
-
-    ends: dict[Any, tuple[StoredStatus, str]] = {
-        Status.TERMINATED: ("cancelled", "it was terminated in Temporal"),
-        Status.CANCELED: ("cancelled", "it was cancelled in Temporal"),
-        Status.TIMED_OUT: ("failed", "it timed out in Temporal"),
-        Status.FAILED: ("failed", "it failed in Temporal"),
-    }
-    if summary.head.is_settled or execution.status not in ends:
-        return summary
-    status, message = ends[execution.status]
-    error: JsonObject = {"code": "ERR_RUNTIME", "message": message, "details": {}}
-    head = replace(summary.head, status=status, error=error if status == "failed" else None)
-    return replace(summary, head=replace(head, updated_at=execution.close_time or head.updated_at), waits=())
-
-
-def _opened(wait: OpenWait) -> e.WaitOpened | None:
-    if wait.wait_id is None:
-        return None
-    return e.WaitOpened(
-        at=wait.opened_at, key=wait.key, wait_id=wait.wait_id, request=wait.request, deadline_at=wait.due_at
-    )
 
 
 def _too_late(message: Message) -> Delivery:
