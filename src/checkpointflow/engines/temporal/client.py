@@ -102,7 +102,8 @@ class TemporalClient(Client):
         raise _impossible("forking a run")
 
     def _view(self, run_id: RunId, *, warnings: Iterable[str] = ()) -> RunView:
-        return super()._view(run_id, warnings=[*warnings, *self._runs.remarks(run_id)])
+        with self._runs.at_one_moment(run_id):
+            return super()._view(run_id, warnings=[*warnings, *self._runs.remarks(run_id)])
 
 
 def _impossible(what: str) -> UnsupportedError:

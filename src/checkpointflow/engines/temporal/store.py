@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
@@ -61,6 +62,7 @@ class TemporalStore(Unheld):
         self._connection = Connection(address, folder)
         self._runs: dict[str, RunId] = {}
         self._is_silent = False
+        self._moment: tuple[RunId, Found] | None = None
 
     # -- beginning ---------------------------------------------------------------------------------
 
@@ -113,7 +115,18 @@ class TemporalStore(Unheld):
         Raises:
             RunNotFoundError: there is no such run.
         """
+        if self._moment is not None and self._moment[0] == run_id:
+            return self._moment[1]
         return self._asked(run_id, lambda client, handle: looked_at(client, handle, self._clock))
+
+    @contextmanager
+    def at_one_moment(self, run_id: RunId) -> Iterator[None]:
+        """Have all that is read of a run be of one moment, and the service be asked once."""
+        self._moment = (run_id, self.found(run_id))
+        try:
+            yield
+        finally:
+            self._moment = None
 
     def entries(self, run_id: RunId, *, after: int = 0) -> list[e.AnyEntry]:
         """Return the entries behind a position, as a worker replays them; without one, what is known all the same."""
