@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from temporalio import activity
-from temporalio.exceptions import ApplicationError, CancelledError
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory, CancelledError
 
 from checkpointflow.engines.temporal.effects import STEP
 from checkpointflow.engines.temporal.wire import Order, ending_json, order_of
@@ -108,4 +108,5 @@ def _told(ending: Ending) -> JsonObject:
 
 
 def _failure(message: str, kind: str, told: JsonObject) -> ApplicationError:
-    return ApplicationError(message, told, type=kind, non_retryable=True)
+    """Return what the workflow is told of; `BENIGN`, because what a step does wrong is no trouble of its worker."""
+    return ApplicationError(message, told, type=kind, non_retryable=True, category=ApplicationErrorCategory.BENIGN)

@@ -395,7 +395,9 @@ def _too_late(message: Message) -> Delivery:
 
 
 def _is_silence(error: RPCError) -> bool:
-    """Tell whether an error says that no worker answers, while the service does."""
+    """Tell whether an error says that no worker answers, or that a run has had its fill of updates."""
     from temporalio.service import RPCStatusCode as Code
 
-    return error.status in (Code.DEADLINE_EXCEEDED, Code.CANCELLED, Code.FAILED_PRECONDITION)
+    return error.status in (
+        Code.DEADLINE_EXCEEDED, Code.CANCELLED, Code.FAILED_PRECONDITION, Code.RESOURCE_EXHAUSTED,
+    )  # fmt: skip

@@ -71,7 +71,7 @@ class Worker:
         self._heard()
         client = await connected(self._address, self._settings.home / "temporal-values")
         with ThreadPoolExecutor(self._concurrency, thread_name_prefix="attempt") as threads:
-            await self._serve(self._made(client, threads))
+            await self._serve(self.on(client, threads))
         self._loop = None
 
     async def _serve(self, worker: TemporalWorker) -> None:
@@ -90,7 +90,8 @@ class Worker:
         if self._asked:
             self._stopping.set()
 
-    def _made(self, client: Client, threads: ThreadPoolExecutor) -> TemporalWorker:
+    def on(self, client: Client, threads: ThreadPoolExecutor) -> TemporalWorker:
+        """Return what serves by a client, with threads for as many attempts as it performs at a time."""
         from temporalio.worker import Worker as TemporalWorker
 
         from checkpointflow.engines.temporal.performing import Performer
