@@ -193,7 +193,8 @@ def commands_page() -> str:
         "Everywhere: `--quiet`, `-q` (nothing on stderr), `--debug` (tracebacks there), `--help`. `cpf --version` "
         "prints the version. `--engine URL`, or `CPF_ENGINE`, has "
         f"{', '.join(f'`{name}`' for name in ON_ENGINES)} act on the runs of [another engine]"
-        "(../how-to/run-on-temporal.md); all other commands refuse it. Where state is kept and who acts is said by [variables](settings.md).\n",
+        "(../how-to/run-on-temporal.md); all other commands refuse it. Where state is kept and who acts is said by "
+        "[variables](settings.md).\n",
         "The examples below were run when this page was written, on "
         "[publish_page.yaml](../../examples/publish_page.yaml) unless said otherwise; `…` stands for what differs each "
         "time, or is long and shown elsewhere.\n",

@@ -60,7 +60,6 @@ class Settings:
     """What a process is told by its surroundings.
 
     `home` is the state folder, which may not exist yet; `actor` says who acts; `environment` is what commands inherit.
-    `engine` is the address of the engine that runs are on, None for the embedded one.
     """
 
     home: Path
@@ -69,7 +68,6 @@ class Settings:
     host: str
     durability: Literal["power", "process"]
     environment: Mapping[str, str]
-    engine: str | None = None
 
 
 def load_settings(home: Path | None = None) -> Settings:
@@ -90,8 +88,12 @@ def load_settings(home: Path | None = None) -> Settings:
         host=host,
         durability=cast(Literal["power", "process"], durability),
         environment=environment,
-        engine=environment.get("CPF_ENGINE") or None,
     )
+
+
+def chosen_engine() -> str | None:
+    """Return the address of the engine that `CPF_ENGINE` names; None for the embedded one."""
+    return os.environ.get("CPF_ENGINE") or None
 
 
 def workflow_modules() -> list[str]:

@@ -92,10 +92,11 @@ class Service:
         )  # fmt: skip
 
     @contextmanager
-    def served(self, settings: Settings | None = None) -> Iterator[None]:
+    def served(self, settings: Settings | None = None, cached_runs: int = 1_000) -> Iterator[None]:
         """Have a worker serve in a thread of this process."""
         begun = threading.Event()
-        worker = Worker(self.address, settings or self.settings(), drain_seconds=0.0, serving=begun.set)
+        chosen = settings or self.settings()
+        worker = Worker(self.address, chosen, drain_seconds=0.0, cached_runs=cached_runs, serving=begun.set)
         thread = threading.Thread(target=worker.work)
         thread.start()
         try:

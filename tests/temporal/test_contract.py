@@ -16,3 +16,12 @@ class TestTemporal(EngineContract):
     def engine(self, service: Service) -> Iterator[TemporalClient]:
         with service.served(), service.client() as client:
             yield client
+
+
+class TestTemporalThatForgets(EngineContract):
+    """A worker that keeps no run in memory: every decision is a replay from the beginning."""
+
+    @pytest.fixture
+    def engine(self, service: Service) -> Iterator[TemporalClient]:
+        with service.served(cached_runs=0), service.client() as client:
+            yield client

@@ -38,10 +38,10 @@ def _opened(argv: list[str]) -> int:
     door = Door(argv)
     try:
         envelope = _answer(door)
-        if door.known_engine:
+        if door.engine:
             from checkpointflow.cli.engine import on_engine
 
-            envelope = on_engine(envelope, door.known_engine, is_said=door.engine_said is not None)
+            envelope = on_engine(envelope, door.engine, is_said=door.engine_said is not None)
         text = envelope.rendered(door.command, door.form)
     except KeyboardInterrupt:
         return leave(argv)
@@ -217,12 +217,9 @@ class Door:
     @property
     def engine(self) -> str | None:
         """The address of the engine that runs are on, None for the embedded one."""
-        return self.engine_said if self.engine_said is not None else self.settings.engine
+        from checkpointflow.config import chosen_engine
 
-    @property
-    def known_engine(self) -> str | None:
-        """The engine, as far as it is known without reading settings."""
-        return self.engine_said or (self._settings.engine if self._settings is not None else None)
+        return self.engine_said if self.engine_said is not None else chosen_engine()
 
     @property
     def strict(self) -> list[str]:

@@ -99,9 +99,13 @@ class Drive:
         finally:
             self.close()
 
+    def leave(self) -> None:
+        """Leave the workflow's code; what is in flight goes on."""
+        self._pass.close()
+
     def close(self) -> None:
         """Leave the workflow's code, and end what is in flight."""
-        self._pass.close()
+        self.leave()
         self._attempts.stop()
 
     def begin(self) -> None:

@@ -27,7 +27,8 @@ class Worker:
     """Serves a task queue: `concurrency` attempts at a time, and the deciding of any number of runs.
 
     After `stop` it takes nothing more, lets attempts end for `drain_seconds`, and ends the others, which other workers
-    begin again. `serving` is called once the service is reached.
+    begin again. So many runs are kept in memory (`cached_runs`), and the others replayed when they go on. `serving` is
+    called once the service is reached.
     """
 
     def __init__(
@@ -37,12 +38,14 @@ class Worker:
         *,
         concurrency: int = CONCURRENCY,
         drain_seconds: float = 20.0,
+        cached_runs: int = 1_000,
         serving: Callable[[], None] = lambda: None,
     ) -> None:
         self._address = address
         self._settings = settings
         self._concurrency = concurrency
         self._drain_seconds = drain_seconds
+        self._cached_runs = cached_runs
         self._serving = serving
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping: asyncio.Event | None = None
@@ -112,6 +115,7 @@ class Worker:
             activities=[performer.step],
             activity_executor=threads,
             max_concurrent_activities=self._concurrency,
+            max_cached_workflows=self._cached_runs,
             workflow_runner=sandbox(),
             max_heartbeat_throttle_interval=_HEARTBEAT_EVERY,
             default_heartbeat_throttle_interval=_HEARTBEAT_EVERY,

@@ -106,16 +106,22 @@ class RunWorkflow:
         del told
         loops.use(_Elsewhere())
         drive = Drive(self._opened(), self._hold, self._surroundings())
+        try:
+            outcome = await self._driven(drive)
+        finally:
+            drive.leave()  # also when this process only forgets the workflow, so that no code of it is left half-way
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        return self._ended(outcome)
+
+    async def _driven(self, drive: Drive) -> DriveOutcome:
         drive.begin()
         while True:
             outcome = self._turn(drive)
             self._tell(outcome)
             if outcome is not None and outcome.status != "waiting":
-                break
+                return outcome
             await self._more(drive)
             drive.absorb()
-        await workflow.wait_condition(workflow.all_handlers_finished)
-        return self._ended(outcome)
 
     def _opened(self) -> Workflow:
         return open_stored(self._start.stored, path=self._start.path).workflow()
