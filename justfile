@@ -35,7 +35,7 @@ smoke:
 crash *ARGS:
     CPF_EVERY_COMMIT=1 pytest -n auto tests/crash {{ ARGS }}
 
-# many processes at one store, killed at random, then everything they left behind is checked
+# many processes at two stores, killed at random, then everything they left behind is checked
 torture MINUTES="10" *ARGS:
     PYTHONPATH=tests python -m torture --minutes {{ MINUTES }} {{ ARGS }}
 

@@ -173,6 +173,20 @@ EFFECTS = [
 ]
 MANNERS = [
     Doubtful(
+        "an item key that is the same for all",
+        '`item_key` of `each` is the text "item.name" for every item, and each needs a key of its own',
+        "write `item_key: ${item.name}`",
+        "- id: each\n  kind: foreach\n  items: ${[1, 2]}\n  item_key: «item.name\n"
+        "  body:\n  - {id: a, kind: set, values: {}}",
+    ),
+    Doubtful(
+        "an item key that is a word",
+        '`item_key` of `each` is the text "page" for every item',
+        "write `item_key: ${item.NAME}`",
+        "- id: each\n  kind: foreach\n  items: ${[1, 2]}\n  item_key: «page\n"
+        "  body:\n  - {id: a, kind: set, values: {}}",
+    ),
+    Doubtful(
         "bare word",
         "`draft` is read as text",
         'Quote it: "draft".',

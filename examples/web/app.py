@@ -1,4 +1,4 @@
-"""A web application that keeps the checkpoints of its runs in a table of its own, so that any of its workers goes on.
+"""A web application that keeps its runs in a table of its own, entry by entry, so that any of its workers goes on.
 
     pip install starlette uvicorn
     uvicorn --app-dir examples/web app:app --port 8000 & uvicorn --app-dir examples/web app:app --port 8001 &
@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -61,37 +62,38 @@ def table() -> Iterator[sqlite3.Connection]:
     database = sqlite3.connect(DATABASE, timeout=30)
     try:
         with database:
-            database.execute("CREATE TABLE IF NOT EXISTS runs (id TEXT PRIMARY KEY, position INTEGER, state BLOB)")
+            database.execute(
+                "CREATE TABLE IF NOT EXISTS entries (run, position INTEGER, entry TEXT, PRIMARY KEY (run, position))"
+            )
             yield database
     finally:
         database.close()
 
 
 class Saved:
-    """A checkpoint that is written to the table with each commit, before what was intended begins."""
+    """A checkpoint whose new entries are written to the table with each commit, before what was intended begins."""
 
-    def __init__(self, state: bytes | None = None) -> None:
-        if state is None:
+    def __init__(self, entries: list[dict[str, Any]] | None = None) -> None:
+        if entries is None:
             self.checkpoint = Checkpoint.new(on_commit=self.save)
         else:
-            self.checkpoint = Checkpoint.load(state, on_commit=self.save)
+            self.checkpoint = Checkpoint.load(entries, on_commit=self.save)
 
     @classmethod
     def of(cls, run_id: str) -> Saved | None:
         with table() as database:
-            row = database.execute("SELECT state FROM runs WHERE id = ?", (run_id,)).fetchone()
-        return None if row is None else cls(row[0])
+            rows = database.execute("SELECT entry FROM entries WHERE run = ? ORDER BY position", (run_id,)).fetchall()
+        return cls([json.loads(entry) for (entry,) in rows]) if rows else None
 
-    def save(self, entries: list[Any], position: int) -> None:
-        """Write the run where it stands as this worker knows it; what is raised ends the drive."""
-        row = (position, self.checkpoint.dump(), self.checkpoint.run_id)
-        with table() as database:
-            if position == len(entries):
-                database.execute("INSERT INTO runs (position, state, id) VALUES (?, ?, ?)", row)
-                return
-            change = "UPDATE runs SET position = ?, state = ? WHERE id = ? AND position = ?"
-            if database.execute(change, (*row, position - len(entries))).rowcount == 0:
-                raise OvertakenError(f"run {row[2]} has gone on elsewhere")
+    def save(self, entries: list[dict[str, Any]], _position: int) -> None:
+        """Write what is new; a row that another worker wrote before stands against it, and that ends the drive."""
+        run = self.checkpoint.run_id
+        try:
+            with table() as database:
+                rows = [(run, one["position"], json.dumps(one)) for one in entries]
+                database.executemany("INSERT INTO entries (run, position, entry) VALUES (?, ?, ?)", rows)
+        except sqlite3.IntegrityError:
+            raise OvertakenError(f"run {run} has gone on elsewhere") from None
 
 
 # -- the pages ---------------------------------------------------------------------------------------

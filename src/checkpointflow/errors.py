@@ -12,6 +12,15 @@ from typing import ClassVar, Literal
 from checkpointflow.values import JsonObject, JsonValue
 
 _LONGEST_MESSAGE = 2_000
+"""Characters of a message, foreign or ours, that are kept: enough to read, too few for a result put into one."""
+_LONGEST_END = 400
+
+
+def shortened(message: str) -> str:
+    """Return a message, of a very long one its beginning and its end, where the remedy stands."""
+    if len(message) <= _LONGEST_MESSAGE:
+        return message
+    return f"{message[: _LONGEST_MESSAGE - _LONGEST_END]} … {message[-_LONGEST_END:]}"
 
 
 class CheckpointflowError(Exception):
@@ -36,8 +45,8 @@ class CheckpointflowError(Exception):
         run_id: str | None = None,
         step_key: str | None = None,
     ) -> None:
-        super().__init__(message)
-        self.message = message
+        self.message = shortened(message)
+        super().__init__(self.message)
         self.details: JsonObject = dict(details or {})
         self.hint = hint
         self.run_id = run_id

@@ -96,6 +96,12 @@ class RunView:
         return codes.get(self.status, 0)
 
 
+StepStatus: TypeAlias = Literal[
+    "completed", "failed", "running", "waiting", "interrupted", "in_doubt", "cancelled", "expired"
+]
+"""How a visit stands; `expired`: nobody answered in time, and the run went on, or can."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class StepView:
     """One executed visit of a step: its last attempt, what it gave, and where its output lies (while it is there)."""
@@ -104,7 +110,7 @@ class StepView:
     step_key: str
     step_kind: str
     attempt: int
-    status: Literal["completed", "failed", "running", "waiting", "interrupted", "in_doubt", "cancelled"]
+    status: StepStatus
     exit_code: int | None
     error_code: str | None
     error_message: str | None
@@ -116,7 +122,10 @@ class StepView:
 
 @dataclass(frozen=True, kw_only=True)
 class Inspection:
-    """Everything about a run, in the order in which it happened; `events` are the answers it got."""
+    """Everything about a run, in the order in which it happened; `events` are the answers it got.
+
+    `state` is what its function keeps in `ctx.state`; None if it never did.
+    """
 
     run: RunView
     inputs: JsonValue
@@ -124,6 +133,7 @@ class Inspection:
     step_results: tuple[StepView, ...]
     events: list[JsonObject]
     entries: list[JsonObject]
+    state: JsonObject | None = None
 
 
 def status_of(head: RunHead, holder: HolderInfo | None) -> RunStatus:
@@ -219,7 +229,27 @@ def inspection(run: RunView, entries: Sequence[e.AnyEntry], paths: PathsOf) -> I
         step_results=tuple(views),
         events=[_event(entry, position) for position, entry in enumerate(entries, 1) if _is_event(entry)],
         entries=[e.as_json(entry, position) for position, entry in enumerate(entries, 1)],
+        state=_state(entries),
     )
+
+
+def _state(entries: Sequence[e.AnyEntry]) -> JsonObject | None:
+    """Return the state that a function's changes add up to, those that were voided left out; None without any."""
+    changes: dict[StepKey, JsonValue] = {}
+    for entry in entries:
+        if isinstance(entry, e.ValueRecorded) and entry.kind == "state":
+            changes[entry.key] = entry.value
+        elif isinstance(entry, e.RunReopened | e.DefinitionChanged):
+            for key in entry.voided:
+                changes.pop(StepKey(str(key)), None)
+    if not changes:
+        return None
+    from checkpointflow.frontends.functions.state import take
+
+    state: JsonObject = {}
+    for change in changes.values():
+        take(change, state)
+    return state
 
 
 def message_warnings(messages: Iterable[Message], *, settled: bool = False) -> list[str]:
@@ -267,7 +297,7 @@ class _Draft:
     key: StepKey
     kind: str
     created_at: datetime
-    status: Literal["completed", "failed", "running", "waiting", "interrupted", "in_doubt", "cancelled"]
+    status: StepStatus
     attempt: int = 1
     outputs: JsonValue = None
     error: JsonObject | None = None
@@ -308,6 +338,8 @@ class _Steps:
             case e.RunReopened() | e.DefinitionChanged():
                 for key in entry.voided:
                     self._drafts.pop(StepKey(str(key)), None)
+            case e.RunFailed():
+                self._failed(entry.error)
             case _:
                 self._ended(entry)
 
@@ -352,12 +384,18 @@ class _Steps:
             case e.TimerFired():
                 draft.status = "completed"
             case e.WaitClosed():
-                draft.status = "cancelled" if entry.cause == "cancelled" else "failed"
-                if entry.cause == "expired":
-                    draft.error = {"code": "ERR_TIMEOUT", "message": "nobody answered in time"}
+                draft.status = "expired" if entry.cause == "expired" else "cancelled"
             case e.ScopeClosed():
                 draft.status, draft.error = entry.outcome, entry.error
                 draft.failed = {str(one["key"]): one for one in entry.failed_members if isinstance(one, dict)}
+                for error in draft.failed.values():
+                    self._failed(error)
+
+    def _failed(self, error: JsonObject) -> None:
+        """Note that a wait which expired has failed the run, or a member of a scope: nothing led on from there."""
+        draft = self._drafts.get(StepKey(str(error.get("step_key"))))
+        if draft is not None and draft.status == "expired":
+            draft.status, draft.error = "failed", error
 
     def _inside(self, scope: _Draft) -> JsonValue:
         """Return a scope's outputs from the visits right inside it."""

@@ -211,12 +211,13 @@ def test_a_run_that_was_not_moved_is_taken_as_a_copy_only_and_under_a_new_id(
     cpf: Program, there: Program, at: Callable[..., dict]
 ) -> None:
     at(cpf, "run", "-f", cpf.write("gate.yaml", GATE), "--run-id", "gate-1")
-    at(cpf, "export", "--run-id", "gate-1", "-o", "gate.tar")
+    written = at(cpf, "export", "--run-id", "gate-1", "-o", "gate.tar")
     refused = at(there, "import", "gate.tar")
     assert (refused["exit_code"], refused["error"]["code"]) == (10, "ERR_BUNDLE")
     assert "`--copy`" in refused["error"]["message"]
     assert at(there, "runs")["runs"] == []
-    copied = at(there, "import", "gate.tar", "--copy")
+    assert refused["next_actions"][0]["argv"] == ["cpf", "import", "--copy", "gate.tar"]
+    copied = at(there, *written["next_actions"][0]["argv"][1:])
     assert copied["copied_from"] == "gate-1" != copied["run_id"]
     assert "may go on elsewhere" in copied["warnings"][0]
     for place, run_id in ((cpf, "gate-1"), (there, copied["run_id"])):

@@ -387,6 +387,41 @@ def test_inspect_shows_everything_in_the_order_in_which_it_happened(cpf: Program
     assert [entry["position"] for entry in result["entries"]] == list(range(1, len(result["entries"]) + 1))
 
 
+LATE = "timeout_seconds: 0.001\n      on_timeout: {outputs: {decision: reject}}\n      risk_level"
+
+
+@pytest.mark.parametrize(
+    ("instead", "shown"),
+    [
+        (LATE, [("first", "completed", None), ("ask", "expired", None), ("last", "completed", None)]),
+        ("timeout_seconds: 0.001\n      on_error: {next: last}\n      risk_level", None),
+        ("timeout_seconds: 0.001\n      risk_level", [("first", "completed", None), ("ask", "failed", "ERR_TIMEOUT")]),
+    ],
+    ids=["it leads on", "its failure leads on", "it fails the run"],
+)
+def test_a_wait_that_nobody_answered_in_time_is_shown_as_expired_unless_that_failed_the_run(
+    cpf: Program, instead: str, shown: list[object] | None
+) -> None:
+    cpf.write("late.yaml", GATE.replace("risk_level", instead).replace("${steps.ask.outputs.decision}", "over"))
+    cpf.here("run", "-f", "late.yaml", "--run-id", "late-1")
+    cpf.here("resume", "--run-id", "late-1")
+    envelope = cpf.here("inspect", "--run-id", "late-1").envelope
+    steps = envelope["result"]["step_results"]
+    found = [(step["step_id"], step["status"], step["error_code"]) for step in steps]
+    assert found == (shown or [("first", "completed", None), ("ask", "expired", None), ("last", "completed", None)])
+
+
+def test_a_wait_that_nobody_answered_in_time_is_shown_as_failed_where_it_failed_its_item(cpf: Program) -> None:
+    ask = "{id: ask, kind: await_event, audience: user, event_name: go, input_schema: {}, timeout_seconds: 0.001}"
+    each = f"{{id: each, kind: foreach, items: '[1]', on_item_error: continue, body: [{ask}]}}"
+    head = "schema_version: checkpointflow/v1\nworkflow: {id: late, inputs: {type: object}, steps: "
+    cpf.write("late.yaml", f"{head}[{each}]}}\n")
+    cpf.here("run", "-f", "late.yaml", "--run-id", "late-1")
+    assert cpf.here("resume", "--run-id", "late-1").envelope["status"] == "completed"
+    steps = cpf.here("inspect", "--run-id", "late-1").envelope["result"]["step_results"]
+    assert [(step["step_id"], step["status"]) for step in steps] == [("each", "completed"), ("ask", "failed")]
+
+
 def test_logs_print_what_steps_wrote_and_nothing_else(cpf: Program, waiting: str) -> None:
     assert cpf.here("logs", "--run-id", waiting).stdout == "one\n"
     assert cpf.here("logs", "--run-id", waiting, "first", "--stderr").stdout == "two\n"

@@ -21,6 +21,7 @@ from checkpointflow.cli.completion.table import table, valued
 from checkpointflow.cli.door import COMMANDS
 from cli.documents import FAILING, GATE, TWINS
 from cli.program import Program
+from cli.terminals import terminal
 
 SECONDS = 30
 START = {
@@ -61,9 +62,8 @@ class Shell:
     """A shell at a terminal of its own."""
 
     def __init__(self, name: str, program: Path, cpf: Program) -> None:
-        pty = pytest.importorskip("pty")
         self.name = name
-        self._ours, theirs = pty.openpty()
+        self._ours, theirs = terminal()
         path = f"{program.parent}{os.pathsep}{os.environ['PATH']}"
         environment = cpf.environment | {"PATH": path, "TERM": "xterm", "PS1": "> ", "HOME": str(cpf.home.parent)}
         self._process = subprocess.Popen(

@@ -218,6 +218,15 @@ def test_a_deadline_that_leads_on_is_no_failure(cpf: Program) -> None:
     assert states(cpf, "gate-2")["ask"] == "✓ completed"
 
 
+def test_without_a_file_the_text_that_the_run_goes_by_is_shown(cpf: Program) -> None:
+    cpf.write("gate.yaml", GATE)
+    cpf.here("run", "-f", "gate.yaml", "--run-id", "gate-1")
+    cpf.write("edited.yaml", GATE.replace("id: last", "id: final"))
+    assert cpf.here("resume", "--run-id", "gate-1", "--with", "edited.yaml").exit_code == 40
+    shown = cpf.here("graph", "--run-id", "gate-1", "--format", "text").stdout
+    assert ("final" in shown, "last" in shown) == (True, False)
+
+
 def test_the_documents_text_may_have_changed_since(cpf: Program) -> None:
     cpf.write("gate.yaml", GATE)
     cpf.here("run", "-f", "gate.yaml", "--run-id", "gate-1")

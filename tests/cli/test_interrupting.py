@@ -7,6 +7,7 @@ import os
 import select
 import signal
 import subprocess
+import sys
 
 import pytest
 
@@ -127,3 +128,39 @@ def test_a_step_in_doubt_is_decided_by_the_commands_that_its_wait_shows(cpf: Pro
     assert (settled["status"], settled["result"]) == ("completed", "fine")
     late = cpf.here(*wait["decide"]["done"]["argv"][1:]).envelope
     assert (late["exit_code"], late["error"]["code"]) == (20, "ERR_STEP_NOT_IN_DOUBT")
+
+
+STRUCK = """
+import os, sys
+from checkpointflow import cli
+
+class Strike:
+    def find_spec(self, name, *_rest):
+        if name == os.environ.get("STRUCK_AT"):
+            del os.environ["STRUCK_AT"]
+            os.kill(os.getpid(), int(os.environ["STRUCK_BY"]))
+
+sys.meta_path.insert(0, Strike())
+cli.entry()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("module", ["door", "commands.run", "driving", "documents"])
+def test_a_signal_before_there_is_a_run_is_answered_too(cpf: Program, number: signal.Signals, module: str) -> None:
+    cpf.write("slow.yaml", SLOW)
+    struck = {"STRUCK_AT": f"checkpointflow.cli.{module}", "STRUCK_BY": str(int(number))}
+    words = [sys.executable, "-c", STRUCK, "run", "-f", "slow.yaml"]
+    process = subprocess.Popen(
+        words, cwd=cpf.cwd, env=cpf.environment | struck, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    told = ended(process)
+    assert (told["exit_code"], told["error"]["code"], told["command"]) == (130, "ERR_INTERRUPTED", "run")
+    assert told["next_actions"][0]["argv"] == ["cpf", "run", "-f", "slow.yaml"]
+    assert cpf.here("runs").envelope["runs"] == []
+
+
+def test_a_signal_when_all_has_been_said_makes_no_traceback(cpf: Program) -> None:
+    late = "from checkpointflow import cli\ndef main(argv): raise KeyboardInterrupt\ncli.main = main\ncli.entry()"
+    process = subprocess.run([sys.executable, "-c", late, "runs"], env=cpf.environment, capture_output=True)
+    assert (process.returncode, process.stdout, process.stderr) == (130, b"", b"")

@@ -271,7 +271,7 @@ def test_doctor_says_how_much_is_kept_and_warns_of_much(cpf: Program, monkeypatc
     cpf.here("cancel", "--run-id", "gate-1", "--reason", "over")
     told = found(cpf)["retention"]
     assert told["status"] == "ok"
-    assert told["message"].startswith("2 runs have settled, 0 of them ended more than 30 days ago; the store takes 0.")
+    assert told["message"].startswith("settled runs: 2, 0 of them ended more than 30 days ago; the store takes 0.")
     monkeypatch.setattr("checkpointflow.cli.upkeep.OLD_SECONDS", 0.0)
     monkeypatch.setattr("checkpointflow.cli.upkeep.MANY_RUNS", 1)
     told = found(cpf)["retention"]
@@ -287,7 +287,7 @@ def test_doctor_says_whether_anything_drives_the_store(cpf: Program, monkeypatch
     cpf.write("nap.yaml", SLEEPING)
     assert cpf.here("run", "-f", "nap.yaml").exit_code == 40
     told = found(cpf)["drivers"]
-    assert (told["status"], "1 runs go on only" in told["message"]) == ("warning", True)
+    assert (told["status"], "runs that go on only if something does: 1" in told["message"]) == ("warning", True)
     assert cpf.here("tick").exit_code == 0
     told = found(cpf)["drivers"]
     assert (told["status"], "the last tick was at 2" in told["message"], "install" in told) == ("ok", True, False)

@@ -16,6 +16,7 @@ from checkpointflow.kernel import entries as e
 from checkpointflow.kernel.ids import StepKey
 from cli.documents import FAILING, GATE
 from cli.program import Program
+from cli.terminals import terminal
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 SGR = re.compile(r"\x1b\[[0-9;]*m")
@@ -96,9 +97,8 @@ def test_durations_are_written_for_people() -> None:
 
 def on_terminal(cpf: Program, columns: int, *words: str, **environment: str) -> tuple[int, str]:
     """Run a command whose stderr is a terminal; return its exit code and what the terminal got."""
-    pty = pytest.importorskip("pty")
+    ours, theirs = terminal()
     termios = pytest.importorskip("termios")
-    ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, (24, columns))
     inherited = {name: value for name, value in cpf.environment.items() if name not in {"NO_COLOR", "FORCE_COLOR"}}
     process = cpf.start(*words, stderr=theirs, env=inherited | {"TERM": "xterm"} | environment)

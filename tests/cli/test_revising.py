@@ -167,6 +167,21 @@ def test_one_iteration_runs_again_and_the_others_do_not(place: Place, key: str, 
     assert place.marks() == ["b", "t", "after"]
 
 
+def test_an_iteration_of_a_failed_run_runs_again_and_what_was_before_does_not(place: Place) -> None:
+    body = (
+        "body: [{id: s, kind: cli, command: 'echo ${item} >> marks'}, {id: t, kind: cli, command: 'test ${item} = a'}]"
+    )
+    items = 'items: \'["a", "b"]\', item_key: "${item}"'
+    place.run(mark("before"), f"- {{id: each, kind: foreach, {items}, {body}}}", mark("after"))
+    assert place.marks() == ["before", "a", "b"]
+    place.edit(mark("before"), f"- {{id: each, kind: foreach, {items}, {body.replace('test', 'echo')}}}", mark("after"))
+    words = ("--with", "b.yaml", "--rerun", 'each["b"]/s', "--rerun", 'each["a"]/t')
+    planned = place.again(*words, "--dry-run", command="retry").envelope["changes"]
+    assert set(planned["rerun"]) == {'each["b"]/t', 'each["b"]/s', 'each["a"]/t'}
+    assert place.again(*words, command="retry").exit_code == 0
+    assert place.marks() == ["b", "after"]
+
+
 def test_one_branch_runs_again_and_the_others_do_not(place: Place) -> None:
     branches = "".join(
         f"\n    - id: {name}\n      steps: [{{id: {name}1, kind: cli, command: 'echo {name} >> marks'}}]"

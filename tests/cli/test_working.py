@@ -178,7 +178,8 @@ def test_paused_and_doubtful_and_failed_runs_are_left_to_people(cpf: Program) ->
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)
     cpf.here("run", "-f", cpf.write("doubtful.yaml", DOUBTFUL), "--run-id", "doubtful-1")
-    cpf.here("run", "-f", cpf.write("bad.yaml", DOUBTFUL.replace("exec sleep 60", "false")), "--run-id", "bad-1")
+    failing = DOUBTFUL.replace("exec sleep 60", "false").replace(", timeout_seconds: 0.05", "")
+    cpf.here("run", "-f", cpf.write("bad.yaml", failing), "--run-id", "bad-1")
     before = [status(cpf, run_id) for run_id in ("slow-1", "doubtful-1", "bad-1")]
     assert before == ["paused", "waiting", "failed"]
     assert ticked(cpf) == []

@@ -27,6 +27,7 @@ def test_the_pages_with_sessions_are_found() -> None:
         "follow-a-run",
         "hand-a-run-over",
         "let-an-agent-drive",
+        "mend-a-run",
         "run-from-cron-or-ci",
         "share-a-flow",
     }

@@ -36,7 +36,7 @@ def test_the_tutorial_for_python_runs_as_it_is_written(tmp_path: Path) -> None:
     session = Session(tmp_path / "home")
     page = ROOT / "docs" / "tutorial-python.md"
     session.run(page)
-    assert len(session.typed) == 3
+    assert len(session.typed) == 5
     assert [block.text for block in blocks(page) if block.mark == ""] == []
 
 

@@ -18,7 +18,7 @@ from checkpointflow.kernel import entries as e
 from checkpointflow.kernel.effects import Effect, Finished
 from checkpointflow.kernel.engine import drive
 from checkpointflow.kernel.ids import StepKey
-from checkpointflow.kernel.revising import forked
+from checkpointflow.kernel.revising import forked, reopened
 from checkpointflow.kernel.rewinding import rewinding
 from checkpointflow.kernel.scope import Scope, last_name, member_key, path_of, place_of
 from checkpointflow.kernel.state import RunState, StepRecord, fold
@@ -193,6 +193,21 @@ def test_every_step_that_is_recorded_can_be_gone_back_to_and_forked_from(seed: i
             assert type(record) is type(original)
             if isinstance(record, StepRecord) and isinstance(original, StepRecord):
                 assert record.outcome == original.outcome is not None
+
+
+@few
+@given(seeds)
+def test_opening_a_failed_run_again_changes_nothing_about_what_comes_after_a_step(seed: int) -> None:
+    journal = journal_of(seed)
+    for end in [at for at, entry in enumerate(journal, 1) if isinstance(entry, e.RunFailed)][:3]:
+        before = journal[:end]
+        failed = fold(before)
+        again = reopened(failed, samples.at(9), None, None)
+        plans = {key: set(rewinding(before, failed, [key]).voided) for key in failed.records}
+        state = fold([*before, again])
+        for key, voided in plans.items():
+            plan = rewinding([*before, again], state, [key])
+            assert set(plan.voided) == voided - {StepKey(str(one)) for one in again.voided}
 
 
 ONCE = (e.WaitOpened, e.TimerSet, e.ScopeOpened, e.ValueRecorded, e.StepSkipped)

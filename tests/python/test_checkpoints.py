@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from checkpointflow import Checkpoint, Outcome, Store, WorkflowContext, task, workflow
+from checkpointflow import Checkpoint, Client, Outcome, Store, WorkflowContext, task, workflow
 from checkpointflow.errors import (
     EventMismatchError,
     EventPayloadError,
@@ -154,6 +154,80 @@ def test_bytes_that_are_none_of_ours_are_refused(spoil: Any) -> None:
         Checkpoint.load(spoil(data))
 
 
+def test_a_run_is_rebuilt_from_the_entries_that_the_callback_got_wherever_the_process_died() -> None:
+    rows: list[str] = []
+    ends: list[int] = []
+
+    def save(entries: list[JsonObject], position: int) -> None:
+        rows.extend(json.dumps(one) for one in entries)  # as rows of a table
+        ends.append(position)
+        assert position == len(rows)
+
+    cp = Checkpoint.new(on_commit=save)
+    outcome = flow.run_sync("a", checkpoint=cp)
+    flow.run_sync(checkpoint=cp, responses={"go": "yes"})
+    assert outcome.status == "waiting"
+    for end in ends:
+        again = Checkpoint.load([json.loads(one) for one in rows[:end]])
+        assert (again.run_id, again.position) == (cp.run_id, end)
+        found = flow.run_sync(checkpoint=again)
+        if found.status == "waiting":
+            found = flow.run_sync(checkpoint=again, responses={"go": "yes"})
+        assert found.result == ["A", "yes", "LAST"]
+    assert Checkpoint.load([json.loads(one) for one in rows]).dump() == cp.dump()
+
+
+def test_a_run_that_is_rebuilt_tells_its_callback_of_what_is_new() -> None:
+    rows: list[JsonObject] = []
+
+    def save(entries: list[JsonObject], _position: int) -> None:
+        rows.extend(entries)
+
+    flow.run_sync("a", checkpoint=Checkpoint.new(on_commit=save))
+    found = flow.run_sync(checkpoint=Checkpoint.load(list(rows), on_commit=save), responses={"go": "yes"})
+    assert found.result == ["A", "yes", "LAST"]
+    assert [one["position"] for one in rows] == list(range(1, len(rows) + 1))
+    assert flow.run_sync(checkpoint=Checkpoint.load(rows)).result == found.result
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (lambda rows: [], "there are none|out of range"),
+        (lambda rows: rows[1:], "in place of entry 1 there is entry 2"),
+        (lambda rows: rows[:2] + rows[3:], "in place of entry 3 there is entry 4"),
+        (lambda rows: [{k: v for k, v in one.items() if k != "stored"} for one in rows], "`stored` is missing"),
+        (lambda rows: [one | {"entry": "step_begun"} for one in rows], "out of range|does not know"),
+        (lambda rows: [1, 2], "these entries are no checkpoint"),
+    ],
+)
+def test_entries_that_are_not_all_of_a_run_are_refused(spoil: Any, told: str) -> None:
+    rows: list[JsonObject] = []
+    flow.run_sync("a", checkpoint=Checkpoint.new(on_commit=lambda entries, _position: rows.extend(entries)))
+    with pytest.raises(ValueError, match=f"(?s){told}.*give all that `on_commit` got"):
+        Checkpoint.load(spoil(rows))
+
+
+def test_a_store_that_was_closed_is_refused_to_all_who_still_have_it(tmp_path: Path) -> None:
+    for store in (Store(tmp_path), Store("memory:")):
+        cp = flow.run_sync("a", checkpoint=Checkpoint.new(store)).checkpoint
+        with Client(store) as client:
+            assert client.runs()
+        assert store.checkpoint(str(cp.run_id)).position  # it is not the client's to close
+        store.close()
+        asks: list[Any] = [
+            lambda cp=cp: flow.run_sync(checkpoint=cp),
+            lambda store=store: flow.run_sync("b", checkpoint=Checkpoint.new(store)),
+            lambda store=store, cp=cp: store.checkpoint(cp.run_id),
+            cp.dump,
+            lambda cp=cp: cp.at(1),
+            client.runs,
+        ]
+        for ask in asks:
+            with pytest.raises(UsageError, match=r"the store was closed; open another with `Store\(…\)`"):
+                ask()
+
+
 def test_a_checkpoint_lies_in_a_store_or_with_the_program() -> None:
     with Store("memory:") as store, pytest.raises(ValueError, match="drop `store` or `on_commit`"):
         Checkpoint.new(store, on_commit=lambda _entries, _position: None)
@@ -268,10 +342,12 @@ def test_a_fork_is_refused_where_nothing_could_go_on() -> None:
 
 def test_the_fork_of_a_carried_run_can_be_kept_as_well() -> None:
     cp = flow.run_sync("a").checkpoint
-    seen.clear()
-    fork = cp.at(3, on_commit=lambda entries, _position: seen.extend(one["entry"] for one in entries))
+    rows: list[JsonObject] = []
+    fork = cp.at(3, on_commit=lambda entries, _position: rows.extend(entries))
+    assert [one["entry"] for one in rows] == ["run_started", "step_started", "step_completed"]
     flow.run_sync(checkpoint=fork)
-    assert seen == ["wait_opened", "run_parked"]
+    assert [one["entry"] for one in rows][3:] == ["wait_opened", "run_parked"]
+    assert Checkpoint.load(rows).dump() == fork.dump()
     with Store("memory:") as store, pytest.raises(ValueError, match="drop `on_commit`"):
         flow.run_sync("a", checkpoint=Checkpoint.new(store)).checkpoint.at(1, on_commit=lambda _e, _p: None)
 
@@ -416,6 +492,30 @@ def test_a_cancelled_call_stops_what_it_had_begun_and_the_run_goes_on_from_its_l
     cp = asyncio.run(main())
     assert done == {"first": 1, "x": 2}
     assert cp.store.runs().get(str(cp.run_id)).status == "interrupted"
+
+
+def test_a_task_that_goes_on_in_its_thread_after_a_cancelled_call_is_over_before_it_begins_again() -> None:
+    async def main() -> Outcome[str]:
+        cp = Checkpoint.new()
+        call = asyncio.ensure_future(holding.run({}, checkpoint=cp))
+        await asyncio.to_thread(reached.wait, 60)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        carried = Checkpoint.load(cp.dump())  # whatever handle the run is driven under
+        reached.clear()
+        again = asyncio.ensure_future(holding.run(checkpoint=carried))
+        while carried.position < cp.position + 1:
+            await asyncio.sleep(0)
+        assert not reached.is_set()
+        released.set()
+        outcome = await again
+        assert reached.is_set()
+        return outcome
+
+    reached.clear()
+    released.clear()
+    assert asyncio.run(main()).result == "held"
 
 
 def test_a_stream_gives_every_entry_once_and_ends_with_the_outcome(tmp_path: Path) -> None:

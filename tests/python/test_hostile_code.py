@@ -72,6 +72,15 @@ def test_each_run_is_driven_by_the_code_of_its_own_folder(cpf):
         assert cpf("status", "--run-id", f"release-{name}").envelope["result"] == name
 
 
+def test_a_workflow_in_a_package_is_driven_with_its_package(cpf):
+    (cpf.cwd / "shop").mkdir()
+    cpf.write("shop/__init__.py", PROJECT.replace("from helpers", "from .names"))
+    cpf.write("shop/names.py", "NAME = 'the shop'\n")
+    started(cpf, "shop:release", "packed-1")
+    assert cpf("tick").envelope["driven_runs"][0]["status"] == "completed"
+    assert cpf("status", "--run-id", "packed-1").envelope["result"] == "the shop"
+
+
 @pytest.mark.parametrize("name", ["email", "queue", "calendar"])
 def test_a_file_may_be_named_as_a_module_of_python(cpf, name):
     (cpf.cwd / "flows").mkdir()  # not where `python -m` looks for every module
@@ -134,7 +143,7 @@ def test_an_exception_that_cannot_be_shown_is_a_failure_of_its_step():
     assert outcome.error["message"].startswith("SilentError: (")
 
 
-def test_a_callback_that_is_async_keeps_nothing_and_says_so():
+def test_a_callback_that_gives_a_coroutine_keeps_nothing_and_says_so():
     async def keep(_entries, _position):
         """Is never awaited."""
 
@@ -143,7 +152,7 @@ def test_a_callback_that_is_async_keeps_nothing_and_says_so():
         return await ctx.step("one", lambda: 1)
 
     with pytest.raises(StoreUnavailable, match="async"):
-        short.run_sync({}, checkpoint=Checkpoint.new(on_commit=keep))
+        short.run_sync({}, checkpoint=Checkpoint.new(on_commit=lambda *words: keep(*words)))
 
 
 @pytest.mark.parametrize("schema", [{"type": "bogus"}, {"$ref": "http://localhost/x"}, {"type": ["string", "odd"]}])

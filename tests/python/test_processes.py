@@ -15,6 +15,7 @@ import pytest
 
 from checkpointflow.cli.envelope import schema_text
 from checkpointflow.schemas import check
+from cli.terminals import terminal
 
 SCHEMA = json.loads(schema_text())
 RESULT = {"text": "2 papers, approve", "found": ["found in arxiv", "found in news"]}
@@ -100,6 +101,23 @@ def test_a_run_started_from_python_is_listed_answered_and_completed_by_cpf(desk:
     entries = desk.cpf("inspect", "--run-id", "run-1")["result"]["entries"]
     assert {"set": {"stage": "approval"}} in [one.get("value") for one in entries]
     assert sorted(desk.performed()) == sorted(STEPS)
+
+
+def test_the_state_of_a_function_is_shown_as_it_stands(desk: Desk) -> None:
+    desk.python(START)
+    words = ("inspect", "--run-id", "run-1", "--exit-zero")
+    assert desk.cpf(*words)["result"]["state"] == {"stage": "approval", "seen": 2}
+    ours, stderr = terminal()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "checkpointflow", *words],
+        env=desk.environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=stderr,
+    )
+    os.close(stderr)
+    assert process.wait(60) == 0
+    assert os.read(ours, 10_000).splitlines() == [b'state: stage = "approval"', b"state: seen = 2"]
+    os.close(ours)
 
 
 def test_a_run_started_by_cpf_is_listed_answered_and_completed_from_python(desk: Desk) -> None:

@@ -1,33 +1,67 @@
-"""The quick start of the engine from which graphs come runs with nothing but its import changed."""
+"""A program in the shape of the ancestor's first example runs with nothing but its import changed."""
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
+from checkpointflow.graph import HandlerResult, WorkflowContext, WorkflowEngine
 
-import pytest
+BAKE = {
+    "workflow_name": "bake",
+    "default_entry_node": "mix",
+    "default_error_node": "apologise",
+    "nodes": {
+        "mix": {"handler": "mix", "outputs": {"ok": [{"target_node": "bake"}]}},
+        "bake": {
+            "handler": "bake",
+            "outputs": {
+                "ok": [{"target_node": "taste"}],
+                "retry": [{"target_node": "bake", "is_loopback": True}],
+            },
+            "run_policy": {"max_retries": 2, "retry_sleep_seconds": 0},
+        },
+        "taste": {"handler": "taste", "outputs": {"ok": []}},
+        "apologise": {"handler": "apologise", "outputs": {"ok": []}},
+    },
+}
 
-PAGES = sorted((Path(__file__).parents[2].parent / "shared" / "seeds").glob("003_*.txt"))
+
+def mix(ctx: WorkflowContext) -> HandlerResult:
+    return HandlerResult(outputs=["ok"], node_updates={"loaves": ctx.state.input["loaves"]})
 
 
-def quick_start(page: str) -> str:
-    """Return the program on a page that has lost its indentation."""
-    found = re.search(
-        r"^from zeroflow import HandlerResult.*?^print\(result\.success.*?$", page, re.MULTILINE | re.DOTALL
+def bake(ctx: WorkflowContext) -> HandlerResult:
+    minutes = ctx.state.node.get("bake", {}).get("minutes", 0) + 20
+    if minutes > 60:
+        raise OSError("the oven burns")
+    return HandlerResult(
+        outputs=["ok" if minutes == ctx.state.input["needed"] else "retry"], node_updates={"minutes": minutes}
     )
-    assert found is not None
-    lines, is_inside = [], False
-    for line in found[0].splitlines():
-        is_inside = is_inside and not line.startswith(("def ", "engine ")) and bool(line)
-        lines.append(f"    {line}" if is_inside else line)
-        is_inside = is_inside or line.startswith("def ")
-    return "\n".join(lines)
 
 
-def test_the_quick_start_runs(capsys: pytest.CaptureFixture[str]) -> None:
-    if not PAGES:
-        pytest.skip("the page is not beside this repository")
-    program = quick_start(PAGES[0].read_text(encoding="utf-8"))
-    names: dict[str, object] = {}
-    exec(program.replace("from zeroflow import", "from checkpointflow.graph import"), names)
-    assert capsys.readouterr().out == "True ['plan', 'exec', 'review']\n"
+def taste(ctx: WorkflowContext) -> HandlerResult:
+    return HandlerResult(outputs=["ok"], workflow_updates={"tasted": ctx.state.node["mix"]["loaves"]})
+
+
+def apologise(ctx: WorkflowContext) -> HandlerResult:
+    return HandlerResult(outputs=["ok"], workflow_updates={"because": ctx.state.workflow["__error__"]["message"]})
+
+
+def engine() -> WorkflowEngine:
+    return WorkflowEngine(BAKE, handlers={"mix": mix, "bake": bake, "taste": taste, "apologise": apologise})
+
+
+def test_plan_work_and_review_end_well() -> None:
+    result = engine().run(initial_input={"loaves": 2, "needed": 20})
+    assert (result.success, result.trace) == (True, ["mix", "bake", "taste"])
+    assert result.state.workflow["tasted"] == 2
+
+
+def test_a_loopback_does_the_work_again() -> None:
+    result = engine().run(initial_input={"loaves": 2, "needed": 60})
+    assert (result.success, result.trace) == (True, ["mix", "bake", "bake", "bake", "taste"])
+
+
+def test_what_keeps_failing_ends_at_the_error_node() -> None:
+    result = engine().run(initial_input={"loaves": 2, "needed": 80})
+    assert result.trace == ["mix", "bake", "bake", "bake", "bake", "apologise"]
+    assert "the oven burns" in result.state.workflow["because"]
+    assert result.recovered_error is not None

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from architecture.pages import ROOT
+from architecture.pages import ROOT, marked
 from frontends.running import document
 
 PLUGIN = "checkpointflow.testing.pytest_plugin"
-IS_INSTALLED = any(point.value == PLUGIN for point in entry_points(group="pytest11"))
+STORE = "checkpointflow.python.pytest_store"
+INSTALLED = {point.value for point in entry_points(group="pytest11")}
 CASES = """\
 schema_version: checkpointflow-test/v1
 cases:
@@ -35,7 +36,8 @@ def folder(tmp_path: Path) -> Path:
 
 def run(folder: Path, *words: str) -> tuple[int, str]:
     """Run pytest in a folder, in a process of its own."""
-    given = [] if IS_INSTALLED else ["-p", PLUGIN]  # an editable install from before the entry point
+    missing = [one for one in (PLUGIN, STORE) if one not in INSTALLED]  # an editable install from before an entry point
+    given = [word for one in missing for word in ("-p", one)]
     without = [word for name in ("cacheprovider", "xdist", "hypothesispytest") for word in ("-p", f"no:{name}")]
     ended = subprocess.run(
         [sys.executable, "-W", "error", "-m", "pytest", *without, *given, *words],
@@ -47,7 +49,7 @@ def run(folder: Path, *words: str) -> tuple[int, str]:
 
 def test_pytest_finds_the_plugin_where_the_package_says() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert project["entry-points"]["pytest11"] == {"checkpointflow": PLUGIN}
+    assert project["entry-points"]["pytest11"] == {"checkpointflow": PLUGIN, "checkpointflow-store": STORE}
 
 
 def test_each_case_is_a_test_and_a_failed_one_shows_its_differences_alone(folder: Path) -> None:
@@ -92,6 +94,73 @@ def test_a_run_without_cases_loads_next_to_nothing(tmp_path: Path) -> None:
         "checkpointflow.version",
         "checkpointflow.testing",
         "checkpointflow.testing.beside",
+        "checkpointflow.python",
         PLUGIN,
+        STORE,
     }
     assert set(json.loads((tmp_path / "loaded").read_text())) == ours
+
+
+# -- a store for a test ------------------------------------------------------------------------------
+
+STORES = """
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from checkpointflow import Checkpoint, Client, workflow
+from checkpointflow.errors import UsageError
+
+seen = []
+
+
+@workflow
+async def one(ctx):
+    return await ctx.step("one", lambda: 1)
+
+
+def test_there_are_no_runs_but_its_own(cpf_store):
+    assert Client(cpf_store).runs() == []
+    run_id = one.run_sync({}, checkpoint=Checkpoint.new(cpf_store)).run_id
+    listed = subprocess.run([sys.executable, "-m", "checkpointflow", "runs"], capture_output=True, text=True).stdout
+    assert run_id in listed
+    seen.append((os.environ["CPF_HOME"], cpf_store))
+
+
+def test_nor_those_of_the_test_before(cpf_store, tmp_path):
+    assert Client(cpf_store).runs() == []
+    home, before = seen[0]
+    assert home != os.environ["CPF_HOME"]
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(UsageError):
+        before.port
+
+
+def test_a_test_that_does_not_ask_is_let_be(tmp_path):
+    assert os.environ["CPF_HOME"] == "as it was"
+"""
+
+
+def test_a_test_that_asks_for_a_store_has_one_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CPF_HOME", "as it was")
+    (tmp_path / "test_stores.py").write_text(STORES)
+    code, out = run(tmp_path)
+    assert code == 0, out
+    assert "3 passed" in out
+
+
+def test_the_test_on_the_page_passes(tmp_path: Path) -> None:
+    (code,) = marked(ROOT / "docs" / "how-to" / "test-a-workflow.md", "runs: a store for a test")
+    (tmp_path / "test_page.py").write_text(code)
+    found, out = run(tmp_path)
+    assert found == 0, out
+    assert "1 passed" in out
+
+
+def test_the_fixture_is_listed_with_what_it_gives(tmp_path: Path) -> None:
+    _, out = run(tmp_path, "--fixtures")
+    assert "cpf_store" in out
+    assert "A store of this test alone" in out

@@ -1,4 +1,4 @@
-"""A process that makes moves through a Client: `python -m torture.actor NAME SEED FOLDER MOVES`."""
+"""A process that makes moves through a Client: `python -m torture.actor NAME SEED FOLDER HOME MOVES`."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ def documents_in(folder: Path) -> list[Written]:
     return [Written(file=one.with_name(one.name.replace("-edited", "")), edited=one) for one in edits]
 
 
-def act(name: str, seed: str, folder: str, count: int) -> None:
+def act(name: str, seed: str, folder: str, home: str, count: int) -> None:
     """Make so many moves, and print a report of each."""
     settings = load_settings()
     with Client(settings) as client:
-        chooser = Chooser(name, random.Random(seed), client, documents_in(Path(folder)))
+        chooser = Chooser(name, random.Random(seed), client, documents_in(Path(folder)), home=home)
         for _ in range(count):
             sys.stdout.write(perform(client, settings, chooser.next()).as_json() + "\n")
             sys.stdout.flush()
 
 
 if __name__ == "__main__":
-    act(sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]))
+    act(*sys.argv[1:5], int(sys.argv[5]))

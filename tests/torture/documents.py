@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from checkpointflow.values import JsonObject, JsonValue
+from torture.web import WAYS
 
 EFFECT = Path(__file__).with_name("effect.sh")
-SIMPLE = ("plain", "plain", "big", "once", "flaky", "slow", "failing", "ask", "ask", "asked in time", "sleep", "set")
+EFFECTS = ("plain", "plain", "big", "once", "flaky", "slow", "failing", "python", "python", "api", "api")
+SIMPLE = (*EFFECTS, "ask", "ask", "asked in time", "sleep", "set")
+SURE = 3
 NESTED = ("parallel", "foreach", "workflow")
 
 
@@ -22,14 +26,18 @@ class Written:
     edited: Path
 
 
-def write_documents(folder: Path, rng: random.Random, count: int) -> list[Written]:
-    """Write so many documents into a folder, and the sub-workflow that they name."""
+def write_documents(folder: Path, rng: random.Random, count: int, *, url: str) -> list[Written]:
+    """Write so many documents into a folder, and the sub-workflow that they name; `api` steps ask the server at `url`.
+
+    The first ones have a step of each kind of effect, whatever the seed.
+    """
     _write(folder / "sub.yaml", _document("sub", [_effect("sub_step", rng, "plain"), _ask("sub_ask", rng)]))
-    return [_write_both(folder, rng, f"mix-{number}") for number in range(count)]
+    return [_write_both(folder, rng, number, url) for number in range(count)]
 
 
-def _write_both(folder: Path, rng: random.Random, name: str) -> Written:
-    steps = Steps(rng).sequence(depth=0)
+def _write_both(folder: Path, rng: random.Random, number: int, url: str) -> Written:
+    name, make = f"mix-{number}", Steps(rng, url)
+    steps = [*make.of_kinds(("python", "api") if number < SURE else ()), *make.sequence(depth=0)]
     more = _effect("added", rng, "plain")
     return Written(
         file=_write(folder / f"{name}.yaml", _document(name, [*steps, _end(steps)])),
@@ -50,20 +58,32 @@ def _document(name: str, steps: list[JsonObject]) -> JsonObject:
 class Steps:
     """Makes lists of steps, each with an id of its own."""
 
-    def __init__(self, rng: random.Random) -> None:
+    def __init__(self, rng: random.Random, url: str) -> None:
         self._rng = rng
+        self._url = url
         self._count = 0
+
+    def of_kinds(self, kinds: Sequence[str]) -> list[JsonObject]:
+        """Return a step of each of these kinds."""
+        return [self._of_kind(self._new_name(), kind) for kind in kinds]
 
     def sequence(self, depth: int) -> list[JsonObject]:
         """Return a list of steps."""
         return [self._step(depth) for _ in range(self._rng.randint(2, 4) if depth == 0 else self._rng.randint(1, 2))]
 
-    def _step(self, depth: int) -> JsonObject:
+    def _new_name(self) -> str:
         self._count += 1
-        name = f"s{self._count}"
-        how = self._rng.choice(SIMPLE + NESTED if depth < 2 else SIMPLE)
-        if how in NESTED:
-            return self._nested(name, how, depth)
+        return f"s{self._count}"
+
+    def _step(self, depth: int) -> JsonObject:
+        name, how = self._new_name(), self._rng.choice(SIMPLE + NESTED if depth < 2 else SIMPLE)
+        return self._nested(name, how, depth) if how in NESTED else self._of_kind(name, how)
+
+    def _of_kind(self, name: str, how: str) -> JsonObject:
+        if how == "python":
+            return _python(name, self._rng)
+        if how == "api":
+            return _api(name, self._rng, self._url)
         if how.startswith("ask"):
             return _ask(name, self._rng, in_time=how == "asked in time")
         if how == "sleep":
@@ -95,13 +115,30 @@ class Steps:
 def _effect(name: str, rng: random.Random, how: str) -> JsonObject:
     seconds = rng.choice(["0", "0.05", "0.2"])
     step: JsonObject = {"id": name, "kind": "cli", "argv": ["sh", str(EFFECT), seconds, how], "parse": "text"}
+    return step | _manner(how, rng)
+
+
+def _python(name: str, rng: random.Random) -> JsonObject:
+    how = rng.choice(["plain", "plain", "once", "flaky", "slow", "failing"])
+    args: JsonObject = {"seconds": rng.choice([0, 0.05, 0.2]), "how": how}
+    return {"id": name, "kind": "python", "call": "torture.performing:perform", "args": args} | _manner(how, rng)
+
+
+def _api(name: str, rng: random.Random, url: str) -> JsonObject:
+    how = rng.choice([*WAYS, "plain", "once"])
+    way = "plain" if how == "once" else how
+    step: JsonObject = {"id": name, "kind": "api", "method": "POST", "url": f"{url}/{way}", "body": {"from": name}}
+    return step | {"effect": "idempotent"} | _manner(how, rng)
+
+
+def _manner(how: str, rng: random.Random) -> JsonObject:
+    """Return the fields of a step that is as it is told: what takes effect once, what is tried again and when."""
     if how == "once":
-        step["effect"] = "once"
-    if how in ("flaky", "slow"):
-        step |= {"timeout_seconds": 5, "retry": {"max_attempts": 5, "backoff_seconds": rng.choice([0, 0.3])}}
-    if how == "slow":
-        step["timeout_seconds"] = 1
-    return step
+        return {"effect": "once"}
+    if how not in ("flaky", "slow", "torn"):
+        return {}
+    retry: JsonObject = {"max_attempts": 5, "backoff_seconds": rng.choice([0, 0.3])}
+    return {"timeout_seconds": 1 if how == "slow" else 5, "retry": retry}
 
 
 def _ask(name: str, rng: random.Random, *, in_time: bool = False) -> JsonObject:

@@ -1,4 +1,4 @@
-# What every step of the torture runs: sh effect.sh SECONDS HOW. It appends to the log of effects, and does what HOW says.
+# What the steps of kind `cli` run in the torture: sh effect.sh SECONDS HOW. It appends to the log of effects, and does what HOW says.
 say() {
     printf '%s\t%s\t%s\t%s\n' "$1" "$CPF_RUN_ID" "$CPF_IDEMPOTENCY_KEY" "$CPF_ATTEMPT" >>"$TORTURE_LOG"
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from checkpointflow.client import Client
 from checkpointflow.config import Settings
@@ -36,14 +36,16 @@ class Move:
     event_id: str = ""
     step: str = ""
     decision: str = ""
+    home: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """What was said about a move: its exit code and error, and the run's status and value; nothing if it was killed."""
+    """What was said about a move: its exit code and error, the run, its status and value; nothing if it was killed."""
 
     move: Move
     exit_code: int | None = None
+    run: str = ""
     code: str = ""
     status: str = ""
     value: object = None
@@ -69,10 +71,13 @@ def report_from(text: str) -> Report:
 
 
 class Chooser:
-    """Looks at a store and decides what to do next; `name` marks what it begins."""
+    """Looks at the store of a home and decides what to do next; `name` marks what it begins."""
 
-    def __init__(self, name: str, rng: random.Random, client: Client, documents: Sequence[Written]) -> None:
+    def __init__(
+        self, name: str, rng: random.Random, client: Client, documents: Sequence[Written], *, home: str
+    ) -> None:
         self._name = name
+        self._home = home
         self._rng = rng
         self._client = client
         self._documents = documents
@@ -81,8 +86,11 @@ class Chooser:
 
     def next(self) -> Move:
         """Return the next move."""
+        return replace(self._next(), home=self._home)
+
+    def _next(self) -> Move:
         runs, _ = self._client.runs(limit=80)
-        active = [run for run in runs if run.status not in ("completed", "cancelled", "failed")]
+        active = [run for run in runs if run.status not in ("completed", "cancelled", "failed", "moved")]
         if self._rng.random() < (0.5 if len(active) < CROWD else 0.03):
             return self._begin()
         chance = self._rng.random()
@@ -109,6 +117,7 @@ class Chooser:
         found += [Move(kind="resume", run=run.run_id), Move(kind="status", run=run.run_id)]
         if run.status == "failed":
             found += [Move(kind="retry", run=run.run_id)] * 4
+            found += [Move(kind="retry", run=run.run_id, file=file) for file in self._edited(run)]
         if self._rng.random() < 0.15:
             found += [self._early(run), Move(kind="cancel", run=run.run_id)]
         if self._rng.random() < 0.5:
@@ -138,12 +147,14 @@ class Chooser:
         if not steps:
             return []
         step = self._rng.choice(steps).step_key
-        edited = [str(one.edited) for one in self._documents if one.file.stem == run.workflow_id]
-        file = self._rng.choice([*edited, ""])
+        file = self._rng.choice([*self._edited(run), ""])
         return [
             Move(kind="fork", run=run.run_id, step=step, file=file, event_id=self._new_name()),
             Move(kind="revise", run=run.run_id, step=self._rng.choice([step, ""]) if file else step, file=file),
         ]
+
+    def _edited(self, run: RunView) -> list[str]:
+        return [str(one.edited) for one in self._documents if one.file.stem == run.workflow_id]
 
     def _new_name(self) -> str:
         self._count += 1
@@ -168,7 +179,7 @@ def words_of(move: Move) -> list[str]:
         "send": ["send", *run, *to, "--wait", move.wait, *payload],
         "early": ["send", *run, *to, *payload],
         "cancel": ["cancel", *run, "--reason", "enough"],
-        "retry": ["retry", *run],
+        "retry": ["retry", *run, *with_file],
         "decide": [
             "decide",
             *run,
@@ -180,6 +191,11 @@ def words_of(move: Move) -> list[str]:
         "revise": ["resume", *run, *with_file, *rerun],
         "tick": ["tick"],
         "worker": ["worker", "--concurrency", "3"],
+        "export": ["export", *run, "-o", move.file, "--force", *(["--move"] if move.decision == "move" else [])],
+        "verify": ["verify", move.file],
+        "import": ["import", move.file, *(["--copy"] if move.decision == "copy" else [])],
+        "gc": ["gc", "--older-than", move.decision],
+        "delete": ["delete", *run],
     }[move.kind]
     return [*words, "--debug"]
 
@@ -198,8 +214,8 @@ def said(move: Move, returncode: int, stdout: str, stderr: str) -> Report:
     if returncode >= 0 and returncode not in (exit_code, 130):  # a signal may come when all has been said
         trouble = f"the envelope says {exit_code}, and the exit code is {returncode}"
     return Report(
-        move=move, exit_code=exit_code, code="" if code in OF_THE_RUN else code, status=str(envelope.get("status", "")),
-        value=envelope.get("result"), trouble=trouble,
+        move=move, exit_code=exit_code, code="" if code in OF_THE_RUN else code, run=str(envelope.get("run_id", "")),
+        status=str(envelope.get("status", "")), value=envelope.get("result"), trouble=trouble,
     )  # fmt: skip
 
 
@@ -214,7 +230,8 @@ def perform(client: Client, settings: Settings, move: Move) -> Report:
         return Report(move=move, exit_code=error.exit_code, code=error.code, trouble=error.message)
     if view is None:
         return Report(move=move, exit_code=0)
-    return Report(move=move, exit_code=view.exit_code, status=view.status, value=view.value.get("result"))
+    value = view.value.get("result")
+    return Report(move=move, exit_code=view.exit_code, run=view.run_id, status=view.status, value=value)
 
 
 def _payload(move: Move) -> JsonObject:
@@ -251,6 +268,10 @@ def _fork(client: Client, settings: Settings, move: Move) -> RunView:
     return client.fork(move.run, at=move.step, definition=loaded, new_id=move.event_id)
 
 
+def _retry(client: Client, settings: Settings, move: Move) -> RunView:
+    return _revise(client, settings, move) if move.file else client.retry(move.run)
+
+
 def _decide(client: Client, _settings: Settings, move: Move) -> RunView:
     output = "said" if move.decision == "done" else None
     return client.decide(move.run, move.step, move.decision, output=output, reason=None)
@@ -269,7 +290,7 @@ _CALLS: dict[str, Callable[[Client, Settings, Move], RunView | None]] = {
     "send": _send,
     "early": _send,
     "cancel": lambda client, _settings, move: client.cancel(move.run, reason="enough"),
-    "retry": lambda client, _settings, move: client.retry(move.run),
+    "retry": _retry,
     "decide": _decide,
     "fork": _fork,
     "revise": _revise,

@@ -3,13 +3,30 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from pathlib import Path
 
 from checkpointflow.client import Client
+from checkpointflow.client.bundles.reading import Bundle
 from checkpointflow.errors import CheckpointflowError
 from checkpointflow.views import RunView
-from torture.evidence import ALL
+from torture.evidence import ALL, RunEvidence, found_in, where_they_ended
+from torture.homes import Home
 
 UNSETTLED = ("running", "waiting", "interrupted", "paused")
+
+
+def bring_home(homes: Sequence[Home], forgotten: Sequence[RunEvidence], bundle: Path) -> int:
+    """Have every run go on that a crash left between two homes; return how many those were."""
+    ended, _ = where_they_ended(found_in(homes, forgotten))
+    lost = [run for run in ended.values() if run.head.status == "moved"]
+    for run in lost:
+        here, there = sorted(homes, key=lambda home: home.name != run.home)
+        with Client(here.settings()) as source, Client(there.settings()) as target:
+            source.export(run.head.run_id, bundle, move=True, force=True)
+            with Bundle(bundle) as sound:
+                target.take_over(sound)
+    return len(lost)
 
 
 def settle(client: Client, *, seconds: float) -> list[str]:

@@ -13,6 +13,7 @@ from checkpointflow.testing import samples as s
 from torture.checker import violations
 from torture.evidence import Effect, Evidence, RunEvidence, Sight, digest
 from torture.moves import Move, Report
+from torture.web import Request
 
 ANSWER = replace(s.message("e1", wait="w1", payload={"n": "yes"}), state="taken")
 ENTRIES = (
@@ -27,7 +28,15 @@ ENTRIES = (
 
 def run(*entries: e.AnyEntry, run_id: str = "run-1", **more: object) -> RunEvidence:
     head = head_of(RunId(run_id), entries)
-    fields = {"head": head, "entries": entries, "waits": (), "messages": (ANSWER,), "holder": None, "epoch": 2}
+    fields = {
+        "home": "here",
+        "head": head,
+        "entries": entries,
+        "waits": (),
+        "messages": (ANSWER,),
+        "holder": None,
+        "epoch": 2,
+    }
     return RunEvidence(**{**fields, **more})
 
 
@@ -37,11 +46,13 @@ def effect(what: str, *, attempt: int = 1, key: str = "s", run_id: str = "run-1"
 
 def answered(**more: object) -> Report:
     move = Move(kind="answer", run="run-1", wait="w1", event_id="e1")
-    return Report(**{"move": move, "exit_code": 0, "status": "completed", "value": {"gate": "yes"}, **more})
+    return Report(
+        **{"move": move, "exit_code": 0, "run": "run-1", "status": "completed", "value": {"gate": "yes"}, **more}
+    )
 
 
 def sight(length: int, *, epoch: int = 1) -> Sight:
-    return Sight(run="run-1", epoch=epoch, length=length, digest=digest(ENTRIES[:length]))
+    return Sight(home="here", run="run-1", epoch=epoch, length=length, digest=digest(ENTRIES[:length]))
 
 
 SOUND = Evidence(
@@ -56,6 +67,27 @@ VOIDED = e.DefinitionChanged(
     reason=None,
 )  # fmt: skip
 FORK = replace(s.started(), at=s.at(200), origin={"run": "run-1", "position": 4})
+
+
+def away(*entries: e.AnyEntry, **more: object) -> RunEvidence:
+    return run(*entries, **{"home": "there", **more})
+
+
+def request(token: int, *, run_id: str = "run-1", seconds: int = 1) -> Request:
+    return Request(run=run_id, key="s", generation=0, token=token, at=s.at(seconds))
+
+
+GONE = Report(move=Move(kind="status", run="run-8"), exit_code=10, code="ERR_RUN_NOT_FOUND")
+MOVED = e.RunMoved(at=s.at(50), actor=None)
+ASKED = (ENTRIES[0], replace(s.step_started("s"), kind="api"), replace(s.step_completed("s"), output={"token": 7}))
+BY_REQUEST = replace(
+    SOUND,
+    runs={"run-1": run(*ASKED, ENTRIES[5], messages=())},
+    effects=[],
+    reports=[],
+    sights=[],
+    requests=[request(7)],
+)
 
 
 def with_run(evidence: Evidence, *entries: e.AnyEntry, **more: object) -> Evidence:
@@ -84,7 +116,24 @@ def test_a_step_that_was_voided_a_fork_and_a_decision_break_nothing():
     assert violations(doubted) == []
 
 
+def test_a_run_that_was_moved_copied_or_forgotten_breaks_nothing():
+    trace = away(*ENTRIES[:4], MOVED, messages=())
+    assert violations(replace(SOUND, traces=[trace])) == []
+    seen = [sight(4), replace(sight(4, epoch=9), home="there"), sight(6, epoch=2)]
+    assert violations(replace(SOUND, traces=[replace(trace, epoch=9)], sights=seen)) == []
+    assert violations(replace(SOUND, traces=[away(*ENTRIES)])) == []
+    assert violations(replace(SOUND, traces=[away(*ENTRIES[:2], MOVED, messages=())])) == []  # its driver was killed
+    copied = run(replace(ENTRIES[0], origin={"run": "run-1", "position": 7}), *ENTRIES[1:], run_id="run-2")
+    assert violations(replace(SOUND, runs={**SOUND.runs, "run-2": copied})) == []
+    assert violations(replace(SOUND, reports=[GONE], forgotten={"run-8"})) == []
+
+
+def test_a_server_that_was_asked_as_the_journal_says_breaks_nothing():
+    assert violations(BY_REQUEST) == []
+
+
 TICK = Move(kind="tick")
+CANCELLED = Report(move=Move(kind="cancel", run="run-1"), run="run-1", exit_code=50)
 HELD = HolderInfo(holder="h", host="here", pid=1, since=s.START, alive=True)  # type: ignore[arg-type]
 FAILED_ON = (s.started(), s.failed(), s.step_started(), s.step_completed(), s.completed())
 PLANTED: dict[str, tuple[Evidence, str]] = {
@@ -103,6 +152,9 @@ PLANTED: dict[str, tuple[Evidence, str]] = {
         replace(SOUND, effects=[effect("begin"), effect("begin", attempt=2), effect("end")]), "beside attempt 2"),
     "a step with effect once is repeated": (
         with_run(SOUND, *ENTRIES[:2], STARTED_AGAIN, *ENTRIES[2:]), "takes effect once, and was begun 2 times"),
+    "a retry gives up what was done": (
+        with_run(SOUND, s.started(), s.step_started(), s.step_completed(), s.failed(),
+            e.RunReopened(at=s.at(9), voided=["s"], actor=None, reason=None)), "a retry gave up s"),
     "an answer is received twice": (with_run(SOUND, *ENTRIES[:5], *ENTRIES[3:]), "was received 2 times"),
     "a wait is answered twice": (with_run(SOUND, *ENTRIES[:5], replace(ENTRIES[4], event_id="e2"), ENTRIES[5],
         messages=(ANSWER, replace(ANSWER, event_id="e2"))), "wait w1 was answered 2 times"),
@@ -121,8 +173,7 @@ PLANTED: dict[str, tuple[Evidence, str]] = {
     "a confirmed run is gone": (replace(SOUND, runs={}, sights=[], effects=[]), "there is no such run"),
     "a confirmed end is taken back": (with_run(SOUND, *ENTRIES[:5]), "was said to be completed, and is open"),
     "a confirmed result is another": (replace(SOUND, reports=[answered(value={"gate": "no"})]), "was said to end with"),
-    "a confirmed cancellation is lost": (
-        replace(SOUND, reports=[Report(move=Move(kind="cancel", run="run-1"), exit_code=50)]), "it is completed"),
+    "a confirmed cancellation is lost": (replace(SOUND, reports=[CANCELLED]), "it is completed"),
     "a command meets a defect": (
         replace(SOUND, reports=[Report(move=TICK, exit_code=90, code="ERR_INTERNAL")]), "ERR_INTERNAL"),
     "the store fails": (
@@ -150,6 +201,24 @@ PLANTED: dict[str, tuple[Evidence, str]] = {
     "an epoch goes back": (
         replace(SOUND, sights=[sight(2, epoch=2), sight(4, epoch=1)]), "its epoch went back to 1"),
     "an epoch ends lower than it was": (replace(SOUND, sights=[sight(2, epoch=3)]), "its epoch went back to 3"),
+    "an epoch goes back in one home": (
+        replace(SOUND, sights=[sight(2, epoch=2), replace(sight(2), home="there"), sight(4)]), "went back to 1"),
+    "a run goes on in two homes": (replace(SOUND, traces=[away(*ENTRIES[:4])]), "goes on in `there` and in `here`"),
+    "a run lost something on its way": (
+        replace(SOUND, traces=[away(*ENTRIES[:3], s.wait_opened("other", "w1"), MOVED)]), "lost something on its way"),
+    "a run went on after it was moved away": (
+        replace(SOUND, traces=[away(*ENTRIES[:3], MOVED, ENTRIES[3])]), "stands behind `run_moved`"),
+    "a head is wrong where the run is no more": (
+        replace(SOUND, traces=[away(*ENTRIES[:4], MOVED, head=SOUND.runs["run-1"].head)]), "its head is not"),
+    "a run is gone that nobody forgot": (replace(SOUND, reports=[GONE]), "ERR_RUN_NOT_FOUND"),
+    "a server is asked without an intent": (
+        replace(BY_REQUEST, requests=[request(6), request(7)]), "sent 2 requests, with 1 recorded intents"),
+    "a server is asked after all": (
+        replace(BY_REQUEST, requests=[request(7, seconds=90)]), "sent a request after it had completed"),
+    "the answer of a server is another": (replace(BY_REQUEST, requests=[request(8)]), "the server answered"),
+    "the answer of a server is made up": (replace(BY_REQUEST, requests=[]), "the server answered"),
+    "a run is gone that had asked": (
+        replace(BY_REQUEST, requests=[request(7), request(8, run_id="run-9")]), "run-9 had sent requests"),
     "a run is stuck": (replace(SOUND, stuck=["run-1 is waiting"]), "stuck: run-1"),
 }  # fmt: skip
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from checkpointflow.cli.actions import action
 from checkpointflow.errors import UsageError
-from checkpointflow.values import JsonObject
+from checkpointflow.values import JsonObject, JsonValue
 
 if TYPE_CHECKING:
     from checkpointflow.cli.door import Door
@@ -35,3 +36,11 @@ def bundle_fields(path: Path) -> JsonObject:
 
     with Bundle(path) as bundle:
         return {"bundle": {"file": str(path), **shown(bundle.contents)}}
+
+
+def taking_over(fields: JsonObject, title: str) -> JsonValue:
+    """Return the command that takes over the run of a bundle, from what an envelope says of it."""
+    bundle = fields["bundle"]
+    assert isinstance(bundle, dict)
+    how = ["--copy"] if bundle["copy"] else []
+    return action(title, ["cpf", "import", str(bundle["file"]), *how])

@@ -77,11 +77,12 @@ def _answer(door: Door) -> Envelope:
 
 
 def _hear_no_more() -> None:
-    """Have a second Ctrl-C not keep back the answer to the first."""
+    """Have a second Ctrl-C or SIGTERM not keep back the answer to the first."""
     import signal
 
     with suppress(ValueError):  # another thread than the main one hears none anyway
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
 
 
 def _put(door: Door, envelope: Envelope, text: str) -> int:

@@ -9,6 +9,7 @@ from checkpointflow.cli import actions, shapes
 from checkpointflow.cli.actions import action
 from checkpointflow.cli.envelope import Envelope
 from checkpointflow.errors import (
+    BundleError,
     CheckpointflowError,
     CommandInterruptedError,
     DocumentError,
@@ -21,6 +22,7 @@ from checkpointflow.errors import (
     SecretMissingError,
     UnknownKindError,
     UsageError,
+    said,
 )
 from checkpointflow.values import JsonObject, JsonValue
 
@@ -62,7 +64,7 @@ def _rerun(step: str) -> list[str]:
 
 def defect(error: BaseException, door: Door) -> Envelope:
     """Return the envelope of an exception that nothing else named: a defect of ours."""
-    message = f"checkpointflow met a defect of its own: {type(error).__name__}: {str(error)[:300]}"
+    message = f"checkpointflow met a defect of its own: {said(error)[:300]}"
     hint = "run it again with `--debug` and report the traceback that it prints on stderr"
     fields: JsonObject = {"error": shapes.error_fields(InternalError(message, hint=hint))}
     if door.run_id:
@@ -85,6 +87,8 @@ def next_actions(error: CheckpointflowError, door: Door, view: RunView | None) -
         given = actions.answers(view) if view is not None and is_about_waits else []
         usage = action("See what can be said", ["cpf", *([door.command] if door.command else []), "--help"])
         return given or [*_where_to_find(error), usage]
+    if isinstance(error, BundleError) and error.details.get("only_a_copy"):
+        return [action("Take over a copy with an id of its own", door.again("--copy"))]
     if isinstance(error, FileExistsAlreadyError):
         return [action("Write over it", door.again("--force"))]
     if isinstance(error, PersistenceError) and door.run_id is not None:

@@ -202,8 +202,10 @@ def _example(schema: JsonValue) -> JsonValue:
 
 def inspection(found: Inspection) -> JsonObject:
     """Return the `result` of `cpf inspect`."""
+    state: JsonObject = {} if found.state is None else {"state": found.state}
     return {
         "inputs": found.inputs,
+        **state,
         "step_outputs": found.step_outputs,
         "step_results": [_step(step) for step in found.step_results],
         "events": [*found.events],

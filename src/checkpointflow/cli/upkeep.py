@@ -29,7 +29,7 @@ def retention(client: Client, settings: Settings) -> Iterator[Check]:
     kept = client.retention(OLD_SECONDS)
     store = (settings.home / "runs.db").stat().st_size
     message = (
-        f"{sum(kept.settled.values())} runs have settled, {kept.old} of them ended more than 30 days ago; "
+        f"settled runs: {sum(kept.settled.values())}, {kept.old} of them ended more than 30 days ago; "
         f"the store takes {store / _MIB:,.1f} MiB and the files of runs {kept.files_bytes / _MIB:,.1f} MiB"
     )
     if kept.old >= MANY_RUNS or (kept.old and store + kept.files_bytes >= MANY_BYTES):
@@ -53,7 +53,7 @@ def drivers(client: Client, settings: Settings, *, waiting: int) -> Iterator[Che
         return
     install = lines(settings, sys.executable)
     if waiting:
-        message = f"nothing drives this store by itself ({said}), and {waiting} runs go on only if something does"
+        message = f"nothing drives this store by itself ({said}); runs that go on only if something does: {waiting}"
         remedy = "install a timer or a worker as `install` says, or say `cpf tick` now and then"
         yield Check("drivers", "warning", message, remedy, install)
     else:

@@ -11,7 +11,7 @@ from checkpointflow.kernel.engine import drive
 from checkpointflow.kernel.ids import RunId
 from checkpointflow.kernel.journal import Observer
 from checkpointflow.kernel.run import Run, Workflow
-from checkpointflow.kernel.store import Hold, RunHead
+from checkpointflow.kernel.store import Hold
 from checkpointflow.kernel.surroundings import Interrupt, Surroundings
 from checkpointflow.records import dataclass
 from checkpointflow.values import JsonObject
@@ -52,7 +52,7 @@ class Driver:
 
     def go_on(self, hold: Hold, definition: Definition | None = None) -> list[str]:
         """Open the workflow of a run that this process holds, drive it, and return what deserves a word."""
-        return self.drive_held(self._opened(self.place.store.head(hold.run_id), hold, definition), hold)
+        return self.drive_held(self.opened(hold, definition), hold)
 
     def drive_held(self, workflow: Workflow, hold: Hold) -> list[str]:
         """Drive a run that this process holds, and return what deserves a word."""
@@ -85,10 +85,10 @@ class Driver:
             place.left.pop(run_id, None)
         return place.store.acquire(run_id, place.own(), at=place.clock.now())
 
-    def _opened(self, head: RunHead, hold: Hold, definition: Definition | None) -> Workflow:
-        """Return the run's workflow; the hold is given up if it cannot be opened here."""
+    def opened(self, hold: Hold, definition: Definition | None = None) -> Workflow:
+        """Return the workflow of a run that this process holds; the hold is given up if it cannot be opened here."""
         try:
-            return (definition or self.place.definition(head)).workflow()
+            return (definition or self.place.definition(self.place.store.head(hold.run_id))).workflow()
         except BaseException:
             self.let_go(hold)
             raise

@@ -88,7 +88,8 @@ class Mover:
         if run.is_only_a_copy:
             raise BundleError(
                 f"run `{run.run_id}` was not moved into this bundle, so the place that it comes from may go on with "
-                "it; export it with `--move`, or import a copy with an id of its own by `--copy`"
+                "it; export it with `--move`, or import a copy with an id of its own by `--copy`",
+                details={"only_a_copy": True},
             )
         over_moved, warnings = self._place_for(run)
         return self._keep(bundle, run, copied_from=None, over_moved=over_moved, warnings=warnings)

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable
 from typing import cast
 
-from checkpointflow.errors import StepTimeoutError
 from checkpointflow.pictures.picture import STATUSES, Group, Node, Picture, RunNote, State, Status
 from checkpointflow.records import dataclass, field, replace
 from checkpointflow.views import Inspection, StepView
@@ -86,10 +85,11 @@ class _Journal:
 
     def _seen(self, view: StepView) -> Status:
         """Return the status of a visit as pictures tell it: a deadline that leads on is no failure."""
+        if view.status != "expired":
+            return view.status
         box = self._boxes.get(self._pattern(view.step_key))
         leaving = self.picture.leaving.get(box.id, ()) if box is not None else ()
-        is_late = view.error_code == StepTimeoutError.code
-        return "completed" if is_late and any(edge.kind == "timeout" for edge in leaving) else view.status
+        return "completed" if any(edge.kind == "timeout" for edge in leaving) else "failed"
 
     def _add_failed(self, statuses: dict[str, Status], last: dict[str, int]) -> None:
         """A step may fail a run before anything of it is recorded, as an `end` that says `fail`."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from checkpointflow.client.driving import Driver
 from checkpointflow.errors import (
@@ -15,6 +15,7 @@ from checkpointflow.errors import (
     ConcurrencyError,
     InternalError,
     PersistenceError,
+    said,
 )
 from checkpointflow.kernel.effects import error_record
 from checkpointflow.kernel.ids import RunId
@@ -23,6 +24,9 @@ from checkpointflow.kernel.surroundings import Interrupt
 from checkpointflow.records import dataclass, replace
 from checkpointflow.values import JsonObject
 from checkpointflow.views import RunView
+
+if TYPE_CHECKING:
+    from checkpointflow.frontends.edited import Edits
 
 POOL = "default"
 POLL_SECONDS = 0.1
@@ -45,7 +49,8 @@ class Driven:
 class Worker:
     """Drives the runs of a store that are interrupted or due, several at a time, each in a thread.
 
-    Paused runs and steps in doubt are left to people. A run that cannot be driven here (a missing program, an unknown
+    Each run is decided by the code that stands in its files when its drive begins. Paused runs and steps in doubt are
+    left to people. A run that cannot be driven here (a missing program, an unknown
     kind) is put off in this `pool`, longer each time, and stays as it was. `told` hears of every drive that ended, in
     the drive's thread; `troubled` of a store that cannot be used, which is tried again until it can.
     """
@@ -58,6 +63,7 @@ class Worker:
         pool: str = POOL,
         concurrency: int = 1,
         drain_seconds: float = 20.0,
+        edits: Edits | None = None,
         told: Callable[[Driven], None] = lambda _driven: None,
         troubled: Callable[[PersistenceError], None] = lambda _error: None,
     ) -> None:
@@ -66,6 +72,7 @@ class Worker:
         self._pool = pool
         self._concurrency = concurrency
         self._drain_seconds = drain_seconds
+        self._edits = edits
         self._told = told
         self._troubled = troubled
         self._place = driver.place
@@ -168,7 +175,9 @@ class Worker:
         if hold is None:
             return
         try:
-            driver.go_on(hold)
+            with nullcontext() if self._edits is None else self._edits.opening():
+                workflow = driver.opened(hold)
+            driver.drive_held(workflow, hold)
         except ConcurrencyError:
             return
         except Exception as error:  # whatever it is, the other runs go on
@@ -196,4 +205,4 @@ class Worker:
 
 
 def _defect(error: Exception) -> InternalError:
-    return InternalError(f"{type(error).__name__}: {error}")
+    return InternalError(said(error))

@@ -48,18 +48,18 @@ async def branches(
     Raises:
         StepFailedError: with `stop`, a member failed; `further_keys` names what else had failed by then.
     """
-    fibers: list[Fiber[T]] = []
-    going = 0
-    while len(fibers) < len(members) or going:
-        while len(fibers) < len(members) and (limit is None or going < limit):
-            member = members[len(fibers)]
-            fibers.append(scope.spawn(member.work, item=member.item))
-            going += 1
+    ended: dict[int, Settlement[T]] = {}
+    going: dict[Fiber[T], int] = {}
+    begun = 0
+    while begun < len(members) or going:
+        while begun < len(members) and (limit is None or len(going) < limit):
+            going[scope.spawn(members[begun].work, item=members[begun].item)] = begun
+            begun += 1
         settled = await scope.settled()
-        going -= 1
         if settled.error is not None and (stop or not isinstance(settled.error, StepFailedError)):
-            _stop(fibers, settled.error)
-    return [_settlement(fiber) for fiber in fibers]
+            _stop(list(going), settled.error)
+        ended[going.pop(settled)] = _settlement(settled)
+    return [ended[index] for index in range(len(members))]
 
 
 def first_failure(settlements: Sequence[Settlement[Any]]) -> StepFailedError | None:
@@ -68,9 +68,9 @@ def first_failure(settlements: Sequence[Settlement[Any]]) -> StepFailedError | N
     return _combined(errors) if errors else None
 
 
-def _stop(fibers: Sequence[Fiber[Any]], error: BaseException) -> None:
-    failed = [fiber.error for fiber in fibers if isinstance(fiber.error, StepFailedError) and fiber.error is not error]
-    for fiber in fibers:
+def _stop(going: Sequence[Fiber[Any]], error: BaseException) -> None:
+    failed = [fiber.error for fiber in going if isinstance(fiber.error, StepFailedError) and fiber.error is not error]
+    for fiber in going:
         fiber.cancel()
     raise _combined([error, *failed]) if isinstance(error, StepFailedError) else error
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
-from checkpointflow.errors import DocumentError, FileMissingError
+from checkpointflow.errors import DocumentError, FileMissingError, said
 from checkpointflow.values import JsonObject, fingerprint_text
 
 
@@ -40,14 +40,22 @@ def found_again(module: str, path: str | None) -> ModuleType:
         return importlib.import_module(module)
     for loaded in _loaded_from(path):
         return loaded
-    names = module.split(".")
-    root = Path(*Path(path).parts[: -len(names)])
-    if len(names) > 1 and root.joinpath(*names).with_suffix(".py") == Path(path):
+    root = _root_of(module, Path(path))
+    if root is not None:
         _put_on_path(str(root))
         found = importlib.import_module(module)
         if _is_of(found, path):
             return found
     return _imported(Path(path))
+
+
+def _root_of(module: str, file: Path) -> Path | None:
+    """Return the folder in which a module's file is a part of a package, None where it stands alone."""
+    names = module.split(".")
+    if file.name == "__init__.py":
+        names.append("__init__")
+    root = Path(*file.parts[: -len(names)])
+    return root if len(names) > 1 and root.joinpath(*names).with_suffix(".py") == file else None
 
 
 def _module(name: str, cwd: str) -> ModuleType:
@@ -79,7 +87,7 @@ class _Importing:
         if isinstance(error, ModuleNotFoundError) and error.name == self._what.partition(".")[0]:
             raise FileMissingError(f"there is no module `{self._what}` here", hint="check its name") from None
         line = error.lineno if isinstance(error, SyntaxError) else _line_of(error)
-        message = f"`{self._what}` cannot be imported: {type(error).__name__}: {error}"
+        message = f"`{self._what}` cannot be imported: {said(error)}"
         problem: JsonObject = {"severity": "error", "file": self._what, "line": line or 1, "column": 1}
         problem |= {"code": DocumentError.code, "path": "", "message": message, "hint": ""}
         raise DocumentError(message, problems=[problem]) from None

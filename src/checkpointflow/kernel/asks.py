@@ -8,12 +8,13 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 
 from checkpointflow.errors import NondeterminismError, StepFailedError, WorkflowCodeError
 from checkpointflow.kernel import run as port
+from checkpointflow.kernel.entries import ARGUMENT_BYTES
 from checkpointflow.kernel.fibers import Ask, Fiber, Members, Scheduler
 from checkpointflow.kernel.ids import StepKey
 from checkpointflow.kernel.run import Answer, Expired, LocalEffect, RunInfo, StepCall, StepResult, WaitRequest
 from checkpointflow.kernel.scope import Scope, member_key, rerun_option
 from checkpointflow.kernel.state import Record, StepRecord, TimerRecord, WaitRecord
-from checkpointflow.values import JsonObject, JsonValue, fingerprint
+from checkpointflow.values import JsonObject, JsonValue, dump, fingerprint
 
 T = TypeVar("T")
 
@@ -76,7 +77,9 @@ class StepAsk(Ask[StepResult]):
         if not isinstance(record, StepRecord) or record.kind != self.kind:
             raise differs(self.key, record, f"a step of kind `{self.kind}`")
         if record.digest != self.digest:
-            details: JsonObject = {"key": self.key, "recorded": record.arguments, "asked": self.call.arguments}
+            is_short = len(dump(self.call.arguments).encode(errors="replace")) <= ARGUMENT_BYTES
+            asked = self.call.arguments if is_short else None
+            details: JsonObject = {"key": self.key, "recorded": record.arguments, "asked": asked}
             raise NondeterminismError(
                 f"step `{self.key}` was recorded with other arguments than the workflow now asks for; "
                 f"go on with the definition the run was started with, or void it with `{rerun_option(self.key)}`",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import threading
 import time
@@ -150,10 +151,13 @@ class ThreadExecutor:
     """Performs attempts in daemon threads, one at a time in each, and ends those that exceed their time.
 
     `perform` knows the step kinds. A local effect in a thread cannot be ended: when it has to, its outcome counts as
-    unseen and its thread is left alone. One on a loop is cancelled there.
+    unseen and its thread is left alone. Unless its time was up, the next attempt at that step of that run begins once
+    the thread has come to its end; `left` knows of such threads, those of the whole process if nothing else is given.
+    One on a loop is cancelled there.
     """
 
-    def __init__(self, perform: Perform, end_orphans: EndOrphans) -> None:
+    def __init__(self, perform: Perform, end_orphans: EndOrphans, *, left: LeftThreads | None = None) -> None:
+        self._left = left or _LEFT
         self._perform = perform
         self._end_orphans = end_orphans
         self._ended: queue.SimpleQueue[Finished | None] = queue.SimpleQueue()
@@ -163,7 +167,7 @@ class ThreadExecutor:
 
     def start(self, effect: Effect) -> None:
         """Begin an attempt in a thread."""
-        attempt = _Attempt(effect, time.monotonic())
+        attempt = _Attempt(effect, time.monotonic(), self._left)
         self._going[effect.context.key] = attempt
         context = effect.context
         if isinstance(effect.call, LocalEffect) and effect.call.loop is not None:
@@ -172,6 +176,7 @@ class ThreadExecutor:
         try:
             self._threads.begin(f"step {context.key}", lambda thread: self._run(attempt, thread))
         except RuntimeError:
+            attempt.end()
             error = EngineLimitError("this process cannot start another thread; limit what goes on beside each other")
             self._ended.put(Finished(context.key, context.attempt, Broken(error)))
 
@@ -211,7 +216,7 @@ class ThreadExecutor:
     def _result(self, attempt: _Attempt) -> StepResult:
         call, context = attempt.effect.call, attempt.effect.context
         if isinstance(call, LocalEffect):
-            return StepResult(checked(call.function(context), call.identity), {})
+            return attempt.perform(call)
         return self._perform(call, context, attempt.stop)
 
     def _launch(self, attempt: _Attempt, call: LocalEffect, loop: Loop) -> None:
@@ -265,6 +270,8 @@ class ThreadExecutor:
         attempt.stop.ask(cause)
         call, context = attempt.effect.call, attempt.effect.context
         if isinstance(call, LocalEffect) and call.loop is None:
+            if cause == "stopped":
+                self._left.give_up(context, attempt.is_over)
             self._ended.put(Finished(context.key, context.attempt, _unseen(attempt)))
 
 
@@ -322,11 +329,71 @@ class _Threads:
 class _Attempt:
     """An effect that has begun, with how to end it and when it has to."""
 
-    def __init__(self, effect: Effect, now: float) -> None:
+    def __init__(self, effect: Effect, now: float, left: LeftThreads) -> None:
         seconds = effect.call.policy.timeout_seconds
         self.effect = effect
         self.stop = Stop()
         self.due = None if seconds is None else now + seconds
+        self.is_over = threading.Event()
+        self.before = left.of(effect.context)
+        self._left = left
+
+    def perform(self, call: LocalEffect) -> StepResult:
+        """Perform a local effect in this thread, once those that were given up before it have come to their ends.
+
+        Raises:
+            EffectStopped: it had to end before it could begin.
+        """
+        try:
+            for is_over in self.before:
+                is_over.wait()
+            if self.before and self.stop.cause is not None:
+                raise EffectStopped
+            return StepResult(checked(call.function(self.effect.context), call.identity), {})
+        finally:
+            self.end()
+
+    def end(self) -> None:
+        """Let those go on who wait for this."""
+        self._left.end(self.effect.context, self.is_over)
+
+
+class LeftThreads:
+    """The attempts of a process that were given up while their threads went on, by run and step."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._going: dict[tuple[RunId, StepKey], list[threading.Event]] = {}
+
+    def of(self, context: StepContext) -> list[threading.Event]:
+        """Return what the next attempt at a step has to wait for."""
+        with self._lock:
+            return [*self._going.get((context.run_id, context.key), ())]
+
+    def give_up(self, context: StepContext, is_over: threading.Event) -> None:
+        """Take note of an attempt whose end nobody waits for, unless it has come."""
+        with self._lock:
+            if not is_over.is_set():
+                self._going.setdefault((context.run_id, context.key), []).append(is_over)
+
+    def end(self, context: StepContext, is_over: threading.Event) -> None:
+        """Take note that an attempt has come to its end."""
+        key = (context.run_id, context.key)
+        with self._lock:
+            is_over.set()
+            left = [one for one in self._going.pop(key, ()) if one is not is_over]
+            if left:
+                self._going[key] = left
+
+    def forget(self) -> None:
+        """Forget all: threads do not come along into a forked child."""
+        self._lock = threading.Lock()
+        self._going.clear()
+
+
+_LEFT = LeftThreads()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_LEFT.forget)
 
 
 def _outcome(attempt: _Attempt, call: LocalEffect, value: object, error: BaseException | None) -> StepResult:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sysconfig
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator, Sequence
 from contextvars import copy_context
@@ -18,10 +17,13 @@ T = TypeVar("T")
 
 
 _MOST_REFUSALS = 1_000
+"""So often may the code of one fiber ask on while it is left: more than cleaning up asks, and over in a moment."""
 
 
 class Future(Generic[T]):
     """Something a fiber can await: it begins when first awaited and settles once, with a value or an error."""
+
+    __slots__ = ("_error", "_scheduler", "_value", "_waiters", "is_settled")
 
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
@@ -79,6 +81,8 @@ class Future(Generic[T]):
 class Ask(Future[T]):
     """A verb: asked for under a key by whichever fiber awaits it first."""
 
+    __slots__ = ("_asked", "key", "owner")
+
     def __init__(self, scheduler: Scheduler, key: StepKey, asked: Callable[[Any], None]) -> None:
         super().__init__(scheduler)
         self.key = key
@@ -101,7 +105,23 @@ class Ask(Future[T]):
 
 
 class Fiber(Future[T]):
-    """One line of deciding: a coroutine that is resumed when what it awaits has settled."""
+    """One line of deciding: a coroutine that is resumed when what it awaits has settled.
+
+    Context variables are its own, and begin as those of the fiber that spawned it.
+    """
+
+    __slots__ = (
+        "_watchers",
+        "asks",
+        "children",
+        "context",
+        "coroutine",
+        "is_cancelled",
+        "key",
+        "on_end",
+        "order",
+        "parent",
+    )
 
     def __init__(self, scheduler: Scheduler, key: StepKey, coroutine: Coroutine[Any, Any, T]) -> None:
         super().__init__(scheduler)
@@ -114,7 +134,6 @@ class Fiber(Future[T]):
         self.is_cancelled = False
         self.order = 0
         self.context = copy_context()
-        """Context variables are a fiber's own, and begin as those of the fiber that spawned it."""
         self._watchers: list[Watcher] = []
 
     def cancel(self) -> None:
@@ -179,6 +198,8 @@ class Members:
 
 class _FirstSettled(Future["Fiber[Any]"]):
     """Settles with the first of some fibers that does."""
+
+    __slots__ = ("_fibers", "key")
 
     def __init__(self, scheduler: Scheduler, fibers: Sequence[Fiber[Any]], key: StepKey) -> None:
         super().__init__(scheduler)
@@ -346,6 +367,7 @@ class Scheduler:
     def _close(self, fiber: Fiber[Any]) -> None:
         """Leave a fiber's code, in which no verb may be used any more."""
         was, self._closing = self._closing, True
+        self._refused = 0
         try:
             fiber.context.run(fiber.coroutine.close)
         except (Parked, Exception):
@@ -356,6 +378,8 @@ class Scheduler:
 
 def _place(coroutine: Coroutine[Any, Any, Any]) -> str:
     """Return file and line where the awaiting began: the innermost that stand in no library."""
+    import sysconfig
+
     libraries = tuple({sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib", "purelib", "platlib")})
     places: list[str] = []
     inner: object = coroutine

@@ -6,9 +6,13 @@ from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 from checkpointflow.kernel import entries as e
+from checkpointflow.kernel.ids import RunId
 from checkpointflow.kernel.state import RunState, fold
 from checkpointflow.kernel.store import Fits, Hold, Message, Store
 from checkpointflow.values import JsonObject
+
+_PART = 1_000
+"""Entries that are read at once."""
 
 Observer: TypeAlias = Callable[[Sequence[e.AnyEntry], int], None]
 """Called after a commit with its entries and the position of the first."""
@@ -29,7 +33,7 @@ class Journal:
         self._buffer: list[e.AnyEntry] = []
         self._taken: set[int] = set()
         self.pending: tuple[Message, ...] = ()
-        self.state: RunState = fold(store.entries(hold.run_id))
+        self.state: RunState = folded(store, hold.run_id)
         self._committed = self.state.length
 
     @property
@@ -95,7 +99,7 @@ class Journal:
         self._refold()
 
     def _refold(self) -> None:
-        committed = fold(self._store.entries(self._hold.run_id))
+        committed = folded(self._store, self._hold.run_id)
         if committed.length != self._committed:  # a commit was written and never confirmed: nothing is left to write
             self._buffer, self._taken, self._committed = [], set(), committed.length
         self.state = fold(self._buffer, committed)
@@ -106,6 +110,16 @@ class Journal:
             self._observer(entries, position)
         except Exception:
             self._observer = lambda _entries, _position: None
+
+
+def folded(store: Store, run_id: RunId) -> RunState:
+    """Return what a run's journal adds up to; it is read in parts, so that a long one does not fill the memory."""
+    state = RunState()
+    while part := store.entries(run_id, after=state.length, limit=_PART):
+        fold(part, state)
+        if len(part) < _PART:
+            break
+    return state
 
 
 def is_fact(entry: e.AnyEntry) -> bool:

@@ -96,5 +96,5 @@ class _Recorded:
 
     recorded: Sequence[e.AnyEntry]
 
-    def entries(self, _run_id: RunId) -> Sequence[e.AnyEntry]:
-        return self.recorded
+    def entries(self, _run_id: RunId, *, after: int, limit: int) -> Sequence[e.AnyEntry]:
+        return self.recorded[after : after + limit]

@@ -8,7 +8,7 @@ from datetime import datetime
 from checkpointflow.errors import ConcurrencyError, RunNotFailedError, RunSettledError, StepOnceError
 from checkpointflow.kernel import entries as e
 from checkpointflow.kernel.ids import RunId, StepKey, WaitId
-from checkpointflow.kernel.journal import Journal
+from checkpointflow.kernel.journal import Journal, folded
 from checkpointflow.kernel.rewinding import Rewinding, first_positions, key_of, rewinding
 from checkpointflow.kernel.scope import path_of, rerun_option
 from checkpointflow.kernel.state import RunState, StepRecord, fold
@@ -143,7 +143,7 @@ def reopen(hold: Hold, world: Surroundings, reason: str | None) -> None:
     Raises:
         RunNotFailedError, PersistenceError, JournalConflictError: nothing was changed.
     """
-    state = fold(world.store.entries(hold.run_id))
+    state = folded(world.store, hold.run_id)
     append(hold, world, [reopened(state, world.clock.now(), world.actor, reason)])
 
 
@@ -156,7 +156,7 @@ def move(hold: Hold, world: Surroundings) -> None:
         RunSettledError: it has completed or been cancelled; or it was moved before.
         PersistenceError, JournalConflictError: nothing was changed.
     """
-    state = fold(world.store.entries(hold.run_id))
+    state = folded(world.store, hold.run_id)
     if state.status in ("completed", "cancelled", "moved"):
         raise RunSettledError(
             f"run `{hold.run_id}` is {state.status}, so it does not go on anywhere; export it without `--move`",

@@ -38,7 +38,7 @@ def rewinding(entries: Sequence[e.AnyEntry], state: RunState, steps: Iterable[St
     Members beside each other (branches, iterations) do not come after one another, so those of others stay.
     `state` is what the entries add up to.
     """
-    begun = first_positions(entries)
+    begun = _order(entries)
     named = list(steps)
     given_up = {key for key in begun for step in named if _comes_after(key, step, begun)}
     around = {scope for step in named for scope in path_of(step)[:-1]}
@@ -64,6 +64,24 @@ def first_positions(entries: Iterable[e.AnyEntry]) -> dict[StepKey, int]:
                 begun.pop(StepKey(str(key)), None)
         elif (found := key_of(entry)) is not None:
             begun.setdefault(found, position)
+    return begun
+
+
+def _order(entries: Iterable[e.AnyEntry]) -> dict[StepKey, int]:
+    """Return where each key began; one that a failure had given up keeps its place until it begins anew."""
+    begun: dict[StepKey, int] = {}
+    failed: set[StepKey] = set()
+    for position, entry in enumerate(entries, 1):
+        key = key_of(entry)
+        if isinstance(entry, e.RunReopened):
+            failed.update(StepKey(str(one)) for one in entry.voided)
+        elif isinstance(entry, e.DefinitionChanged):
+            for one in entry.voided:
+                begun.pop(StepKey(str(one)), None)
+        elif key in failed or (key is not None and key not in begun):
+            failed.discard(key)
+            begun.pop(key, None)
+            begun[key] = position
     return begun
 
 

@@ -234,8 +234,8 @@ class Store(Protocol):
         A drive gives its hold up by a commit, which forgets no message. This is for whoever does not drive.
         """
 
-    def entries(self, run_id: RunId, *, after: int = 0) -> list[e.AnyEntry]:
-        """Return the journal's entries behind a position; empty for an unknown run."""
+    def entries(self, run_id: RunId, *, after: int = 0, limit: int | None = None) -> list[e.AnyEntry]:
+        """Return the journal's entries behind a position, at most `limit` of them; empty for an unknown run."""
 
     def head(self, run_id: RunId) -> RunHead:
         """Return a run's summary row.

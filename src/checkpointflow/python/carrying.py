@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 from checkpointflow import clock
 from checkpointflow.clock import SystemClock
 from checkpointflow.errors import CheckpointflowError
+from checkpointflow.frontends.functions.accepting import shown as words_for
 from checkpointflow.kernel import entries as e
 from checkpointflow.kernel.ids import EventId, RunId, WaitId
 from checkpointflow.kernel.store import Message
@@ -24,12 +25,28 @@ OnCommit: TypeAlias = Callable[[list[JsonObject], int], object]
 """Is called with the entries of a commit, as JSON, and the length of the journal with them."""
 
 VERSION = 1
-_NOT_IN_BODY = ("position", "entry", "at")
+_NOT_IN_BODY = ("position", "entry", "at", "run_id", "stored")
+_WITH_DEFINITION = ("run_started", "definition_changed")
 
 
 def carried() -> Store:
     """Return a store for one run that its owner keeps."""
     return Store.over(CarriedStore(clock=SystemClock()))
+
+
+def refuse_callback(on_commit: object) -> None:
+    """Refuse what cannot be called at a commit.
+
+    Raises:
+        TypeError: it cannot be called, or is async.
+    """
+    if on_commit is not None and not callable(on_commit):
+        raise TypeError(f"`on_commit` is {words_for(on_commit)}; give it a plain function of entries and position")
+    if inspect.iscoroutinefunction(on_commit) or inspect.iscoroutinefunction(getattr(on_commit, "__call__", None)):  # noqa: B004
+        raise TypeError(_ASYNC)
+
+
+_ASYNC = "`on_commit` is async, and a commit cannot wait for a loop; write it as a plain function"
 
 
 def tell(checkpoint: Checkpoint, on_commit: OnCommit | None) -> None:
@@ -59,12 +76,41 @@ def dumped(checkpoint: Checkpoint) -> bytes:
     return dump(body).encode("utf-8", "surrogatepass")
 
 
-def taken_up(data: bytes) -> tuple[Store, str]:
-    """Return a store that holds the run of a dump, and its id.
+def taken_up(data: bytes | Iterable[Mapping[str, JsonValue]]) -> tuple[Store, str]:
+    """Return a store that holds the run of a dump, or of all entries that `on_commit` got, and its id.
 
     Raises:
-        ValueError: these are no bytes of `dump`, or they are cut off.
+        ValueError: these are no bytes of `dump`, or they are cut off; or an entry is missing.
+        TypeError: this is neither.
     """
+    if isinstance(data, bytes | bytearray | memoryview):
+        return _from_dump(bytes(data))
+    if isinstance(data, str | Mapping) or not isinstance(data, Iterable):
+        raise TypeError(
+            f"a checkpoint cannot be loaded from {words_for(data)}; give what `dump` returned, as bytes, or the list "
+            "of all entries that `on_commit` got"
+        )
+    return _from_entries(list(data))
+
+
+def _from_entries(shown: Sequence[Mapping[str, JsonValue]]) -> tuple[Store, str]:
+    try:
+        for index, one in enumerate(shown, 1):
+            if one["position"] != index:
+                raise ValueError(f"in place of entry {index} there is entry {one['position']}")
+        first, last = shown[0], [one for one in shown if one["entry"] in _WITH_DEFINITION][-1]
+        store, run_id = carried(), RunId(str(first["run_id"]))
+        definition = (str(last["definition"]), cast(JsonObject, last["stored"]))
+        store.port.create(run_id, [entry_of(one) for one in shown], holder=None, definition=definition)
+    except (ValueError, KeyError, TypeError, IndexError, CheckpointflowError) as error:
+        why = f"`{error.args[0]}` is missing" if isinstance(error, KeyError) else str(error) or "there are none"
+        raise ValueError(
+            f"these entries are no checkpoint: {why}; give all that `on_commit` got, in the order of their positions"
+        ) from None
+    return store, run_id
+
+
+def _from_dump(data: bytes) -> tuple[Store, str]:
     try:
         body = load(data.decode("utf-8", "surrogatepass"))
         if not isinstance(body, dict) or body.get("checkpoint") != VERSION:
@@ -79,7 +125,7 @@ def taken_up(data: bytes) -> tuple[Store, str]:
     return store, run_id
 
 
-def entry_of(shown: JsonObject) -> e.AnyEntry:
+def entry_of(shown: Mapping[str, JsonValue]) -> e.AnyEntry:
     """Return an entry of a journal from its JSON.
 
     Raises:
@@ -90,14 +136,22 @@ def entry_of(shown: JsonObject) -> e.AnyEntry:
 
 
 def _told(checkpoint: Checkpoint, on_commit: OnCommit) -> Callable[[RunId, Sequence[e.AnyEntry], int], object]:
+    def shown(run_id: RunId, entry: e.AnyEntry, position: int) -> JsonObject:
+        found = e.as_json(entry, position)
+        if isinstance(entry, e.RunStarted):
+            found["run_id"] = run_id
+        if isinstance(entry, e.RunStarted | e.DefinitionChanged):
+            found["stored"] = checkpoint.store.port.definition(entry.definition)
+        return found
+
     def told(run_id: RunId, entries: Sequence[e.AnyEntry], position: int) -> None:
         first, before = position - len(entries) + 1, checkpoint.run_id
         checkpoint.run_id = run_id
         try:
-            given = on_commit([e.as_json(entry, first + index) for index, entry in enumerate(entries)], position)
+            given = on_commit([shown(run_id, entry, first + index) for index, entry in enumerate(entries)], position)
             if inspect.iscoroutine(given):
                 given.close()
-                raise TypeError("it is async, and a commit cannot wait for a loop; write it as a plain function")
+                raise TypeError(_ASYNC)
         except BaseException:
             checkpoint.run_id = before  # that of a run whose first commit was refused is not there
             raise

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from checkpointflow.errors import RunHeldError
 from checkpointflow.kernel.ids import RunId
+from checkpointflow.values import JsonValue
 
 if TYPE_CHECKING:
     from checkpointflow.python.carrying import OnCommit
@@ -34,18 +35,22 @@ class Checkpoint:
         """Return the handle of a run that is to begin, in a store or carried by the program.
 
         Without a store, `on_commit(entries, position)` is called after every commit, before anything that was intended
-        begins, with the new entries as JSON and the length of the journal; what it raises ends the drive. Without
-        either, the run is kept in memory until it is dumped.
+        begins, with the new entries as JSON and the length of the journal; what it raises ends the drive. All entries
+        together are what `load` takes. It is a plain function, called in the thread of the drive. Without either, the
+        run is kept in memory until it is dumped.
 
         Raises:
             ValueError: both were given.
+            TypeError: `store` is no Store, or `on_commit` is async or cannot be called.
         """
         if store is not None and on_commit is not None:
             raise ValueError("a checkpoint lies in a store or with the program; drop `store` or `on_commit`")
         if store is not None:
+            _refuse_no_store(store)
             return cls(store, None)
-        from checkpointflow.python.carrying import carried, tell
+        from checkpointflow.python.carrying import carried, refuse_callback, tell
 
+        refuse_callback(on_commit)
         made = cls(carried(), None, is_carried=True)
         tell(made, on_commit)
         return made
@@ -57,18 +62,23 @@ class Checkpoint:
         Raises:
             RunNotFoundError: there is none with this id.
         """
+        _refuse_no_store(store)
         store.port.head(RunId(run_id))
         return cls(store, run_id)
 
     @classmethod
-    def load(cls, data: bytes, *, on_commit: OnCommit | None = None) -> Checkpoint:
-        """Return the handle of a run that `dump` gave, anywhere; it goes on from there.
+    def load(cls, data: bytes | Iterable[Mapping[str, JsonValue]], *, on_commit: OnCommit | None = None) -> Checkpoint:
+        """Return the handle of a run, anywhere, from what `dump` gave or from all entries that `on_commit` got.
+
+        It goes on from there, and tells `on_commit` of what is new.
 
         Raises:
-            ValueError: these are no bytes of `dump`.
+            ValueError: these are no bytes of `dump`, or no entries from the first on without a gap.
+            TypeError: this is neither, or `on_commit` is async or cannot be called.
         """
-        from checkpointflow.python.carrying import taken_up, tell
+        from checkpointflow.python.carrying import refuse_callback, taken_up, tell
 
+        refuse_callback(on_commit)
         store, run_id = taken_up(data)
         made = cls(store, run_id, is_carried=True)
         tell(made, on_commit)
@@ -106,21 +116,32 @@ class Checkpoint:
     def at(self, position: int, *, on_commit: OnCommit | None = None) -> Checkpoint:
         """Return the handle of a fork: a run of its own that shares the first entries of this one.
 
-        Steps that had begun there without an end begin again; what was asked is asked again. `on_commit` is told what
-        the fork commits, if its run is carried by the program; that of this checkpoint is not.
+        Steps that had begun there without an end begin again; what was asked is asked again. `on_commit` is told all of
+        the fork, what it shares at once, if its run is carried by the program; that of this checkpoint is not.
 
         Raises:
             ValueError: the journal has no such position, the run had settled there, or `on_commit` was given for a run
                 in a store.
+            TypeError: `on_commit` is async or cannot be called.
         """
-        from checkpointflow.python.carrying import carried, tell
+        from checkpointflow.python.carrying import carried, refuse_callback, tell
         from checkpointflow.python.forking import forked
 
         if self.run_id is None:
             raise ValueError("the checkpoint is new, so there is nothing to fork; run it first")
         if on_commit is not None and not self.is_carried:
             raise ValueError("the run lies in a store, and so does its fork; drop `on_commit`")
-        into = carried() if self.is_carried else self.store
-        fork = Checkpoint(into, forked(self.store, self.run_id, into, position), is_carried=self.is_carried)
+        refuse_callback(on_commit)
+        fork = Checkpoint(carried() if self.is_carried else self.store, None, is_carried=self.is_carried)
         tell(fork, on_commit)
+        fork.run_id = forked(self.store, self.run_id, fork.store, position)
         return fork
+
+
+def _refuse_no_store(store: object) -> None:
+    from checkpointflow.python.store import Store
+
+    if not isinstance(store, Store):
+        from checkpointflow.frontends.functions.accepting import shown
+
+        raise TypeError(f"the store of a checkpoint is {shown(store)}; give it `Store(…)`")

@@ -10,12 +10,13 @@ from typing import Any, Literal
 
 from checkpointflow.errors import UsageError
 from checkpointflow.frontends.definition import Definition
+from checkpointflow.frontends.functions.accepting import shown
 from checkpointflow.frontends.functions.conversion import to_json
 from checkpointflow.kernel import entries as e
 from checkpointflow.kernel.ids import RunId
 from checkpointflow.python import names
 from checkpointflow.python.checkpoint import Checkpoint
-from checkpointflow.python.given import MISSING
+from checkpointflow.python.given import MISSING, refuse_no_object
 from checkpointflow.python.outcome import Event, Outcome
 from checkpointflow.python.store import Store
 from checkpointflow.views import RunView, WaitView
@@ -24,10 +25,11 @@ from checkpointflow.views import RunView, WaitView
 class Client(AbstractContextManager["Client"]):
     """Starts, answers and watches runs, in the state folder that `cpf` uses unless another is given.
 
-    Every method may raise PersistenceError. Use it in a `with`, or close it.
+    Every method may raise PersistenceError. Use it in a `with`, or close it; a `Store` that it was given stays open.
     """
 
     def __init__(self, store: str | Path | Store | None = None) -> None:
+        self._is_guest = isinstance(store, Store)
         self._store = store if isinstance(store, Store) else Store(store)
 
     def __exit__(
@@ -37,8 +39,9 @@ class Client(AbstractContextManager["Client"]):
         self.close()
 
     def close(self) -> None:
-        """Give back the store."""
-        self._store.close()
+        """Give back the store, unless it is somebody else's; what is asked later is refused."""
+        if not self._is_guest:
+            self._store.close()
 
     def run(
         self,
@@ -60,7 +63,7 @@ class Client(AbstractContextManager["Client"]):
         """
         definition = _definition(workflow, component_type)
         run_input = {} if input is MISSING else to_json(input, "input")
-        view = self._store.runs().run(definition, run_input, run_id=run_id, labels=labels)
+        view = self._store.runs().run(definition, run_input, run_id=_run_id(run_id), labels=_labels(labels))
         return self._outcome(view, definition)
 
     def submit(
@@ -79,7 +82,7 @@ class Client(AbstractContextManager["Client"]):
         """
         definition = _definition(workflow, component_type)
         run_input = {} if input is MISSING else to_json(input, "input")
-        return self._store.runs().start(definition, run_input, run_id=run_id, labels=labels).run_id
+        return self._store.runs().start(definition, run_input, run_id=_run_id(run_id), labels=_labels(labels)).run_id
 
     def resume(self, run_id: str, responses: Mapping[str, Any] | None = None) -> Outcome[Any]:
         """Answer waits of a run, by wait id, key or unique event name, and drive it.
@@ -89,6 +92,7 @@ class Client(AbstractContextManager["Client"]):
             RunNotWaitingError, EventMismatchError, EventPayloadError: a response fits nothing; the run is as it was.
             UnsupportedError: its code is not found here.
         """
+        refuse_no_object(responses, "responses", "answers by wait id, key or event name")
         plain = {name: to_json(value, name) for name, value in (responses or {}).items()}
         return self._outcome(self._store.runs().advance(run_id, plain), None)
 
@@ -136,7 +140,12 @@ class Client(AbstractContextManager["Client"]):
         return self._store.runs().waits(audience=audience)
 
     def stream(self, run_id: str, *, after: int = 0) -> Iterator[Event[Any]]:
-        """Yield the entries of a run's journal behind a position, as it stands, driving nothing."""
+        """Yield the entries of a run's journal behind a position, as it stands, driving nothing.
+
+        Raises:
+            RunNotFoundError: no such run.
+        """
+        self._store.port.head(RunId(run_id))
         entries = self._store.port.entries(RunId(run_id))
         for position, entry in enumerate(entries, 1):
             if position > after:
@@ -150,4 +159,19 @@ class Client(AbstractContextManager["Client"]):
 def _definition(workflow: str | Definition, component_type: str) -> Definition:
     if component_type != "workflow":
         raise UsageError(f"there are no components of type `{component_type}` here; run a workflow")
-    return names.named(workflow) if isinstance(workflow, str) else workflow
+    if isinstance(workflow, str):
+        return names.named(workflow)
+    if not hasattr(workflow, "takes_over"):
+        raise UsageError(f"a workflow is run by its name or itself, and not by {shown(workflow)}")
+    return workflow
+
+
+def _labels(labels: Mapping[str, str] | None) -> dict[str, str] | None:
+    refuse_no_object(labels, "labels", "texts by name")
+    return None if labels is None else {str(name): str(value) for name, value in labels.items()}
+
+
+def _run_id(run_id: object) -> str | None:
+    if run_id is None or isinstance(run_id, str):
+        return run_id
+    raise UsageError(f"`run_id` is {shown(run_id)}; give it a text")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal, TypeAlias
 
+from checkpointflow.frontends.functions.accepting import shown
 from checkpointflow.records import dataclass
 
 MISSING: Any = object()
@@ -27,7 +28,9 @@ def given(run_input: Any, responses: Mapping[str, Any] | None, *, has_checkpoint
 
     Raises:
         ValueError: the combination means nothing; says what to drop, or to give.
+        TypeError: `responses` is no object of answers.
     """
+    refuse_no_object(responses, "responses", "answers by wait id, key or event name")
     if run_input is not MISSING and responses is not None:
         raise ValueError(
             "both `input` and `responses` were given; drop `responses` to start a run, or `input` to answer one"
@@ -44,6 +47,16 @@ def given(run_input: Any, responses: Mapping[str, Any] | None, *, has_checkpoint
     if has_checkpoint and not has_run:
         raise ValueError("the checkpoint is new, so there is nothing to go on with; give the run its `input`")
     return Given(begin="go_on") if has_run else Given(begin="start", run_input={})
+
+
+def refuse_no_object(value: object, name: str, meaning: str) -> None:
+    """Refuse what has to be an object, or left out.
+
+    Raises:
+        TypeError: it is something else.
+    """
+    if value is not None and not isinstance(value, Mapping):
+        raise TypeError(f"`{name}` is {shown(value)}; give it an object of {meaning}")
 
 
 def _answer(responses: Mapping[str, Any], *, has_checkpoint: bool, has_run: bool) -> Given:

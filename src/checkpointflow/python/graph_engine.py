@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,7 +14,7 @@ from checkpointflow.errors import RunSettledError, UnsupportedError
 from checkpointflow.frontends.graph import codes
 from checkpointflow.frontends.graph.checks import checked_definition
 from checkpointflow.frontends.graph.grammar import EnginePolicy, Graph
-from checkpointflow.frontends.graph.handlers import Handler, WorkflowError, WorkflowState
+from checkpointflow.frontends.graph.handlers import Handler, WorkflowError, WorkflowState, checked_handlers
 from checkpointflow.frontends.graph.results import refuse_circles
 from checkpointflow.frontends.graph.workflow import GraphWorkflow
 from checkpointflow.kernel import entries as e
@@ -73,6 +74,7 @@ class WorkflowEngine:
 
     Raises:
         GraphError: the definition cannot be used; it is a ValueError, too.
+        TypeError: the handlers are no functions by name.
     """
 
     def __init__(
@@ -84,7 +86,7 @@ class WorkflowEngine:
         store: WorkflowStore | None = None,
     ) -> None:
         self._graph = Graph.of(checked_definition(workflow_def))
-        self._handlers = dict(handlers)
+        self._handlers = checked_handlers(handlers)
         self._services = services
         self._callback = event_callback
         self._store = store
@@ -92,6 +94,7 @@ class WorkflowEngine:
         self._lock = threading.Lock()
         self._active: dict[_Drive, None] = {}
         self._claimed: set[str] = set()
+        self._begun: set[RunId] = set()
 
     @classmethod
     def from_files(
@@ -127,7 +130,8 @@ class WorkflowEngine:
         """Run the graph from its entry until it ends, waits or is cancelled.
 
         Raises:
-            ValueError, TypeError: the input is no JSON object, or the run id cannot be used.
+            ValueError, TypeError: the input is no JSON object, or the run id cannot be used, as one of a run that the
+                store has, or that is under way.
             OSError: the store could not save a snapshot; the run was left there.
         """
         refuse_circles(initial_input or {}, "initial_input")
@@ -135,6 +139,10 @@ class WorkflowEngine:
         if not isinstance(given, dict):
             raise TypeError("`initial_input` is no object")
         chosen = ids.new_run_id(self._clock.now()) if run_id is None else RunId(checked_run_id(run_id))
+        with nullcontext() if run_id is None else self._beginning(chosen):
+            return self._run(chosen, given)
+
+    def _run(self, chosen: RunId, given: JsonObject) -> WorkflowResult:
         started = e.RunStarted(
             at=self._clock.now(),
             workflow_id=self._graph.name,
@@ -213,6 +221,34 @@ class WorkflowEngine:
         return found if found.view is not None else RunSnapshot.from_head(found.head(), [*found.recorded], self._view)
 
     # -- a drive ---------------------------------------------------------------------------------
+
+    @contextmanager
+    def _beginning(self, run_id: RunId) -> Iterator[None]:
+        """Let one new run at a time have an id, and none that the store has.
+
+        Raises:
+            ValueError: another run has it.
+        """
+        with self._lock:
+            if run_id in self._begun:
+                raise ValueError(f"run `{run_id}` is under way; take another id")
+            self._begun.add(run_id)
+        try:
+            if self._is_stored(run_id):
+                raise ValueError(
+                    f"the store has a run `{run_id}`; take another id, or go on with "
+                    f"`run_from_checkpoint(load_snapshot({run_id!r}))`"
+                )
+            yield
+        finally:
+            with self._lock:
+                self._begun.discard(run_id)
+
+    def _is_stored(self, run_id: RunId) -> bool:
+        try:
+            return self._store is not None and self._store.load_snapshot(run_id) is not None
+        except KeyError:
+            return False
 
     def _drive(self, run_id: RunId, journal: list[e.Encoded] | None = None) -> _Drive:
         workflow = GraphWorkflow(self._graph, self._handlers, services=self._services)

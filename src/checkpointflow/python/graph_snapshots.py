@@ -7,6 +7,7 @@ from functools import cached_property
 from itertools import islice
 from typing import Any, cast
 
+from checkpointflow.errors import said
 from checkpointflow.frontends.graph.handlers import WorkflowError, WorkflowState
 from checkpointflow.kernel import entries as e
 from checkpointflow.records import dataclass, field
@@ -219,7 +220,7 @@ class RunSnapshot:
         try:
             return cls.from_head(data, [entry_of(one) for one in data["entries"]], _viewed(data))
         except (KeyError, TypeError, AttributeError, IndexError) as error:
-            raise ValueError(f"this is no snapshot of a run: {type(error).__name__}: {error}") from None
+            raise ValueError(f"this is no snapshot of a run: {said(error)}") from None
 
     @classmethod
     def from_head(

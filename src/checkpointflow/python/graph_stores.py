@@ -46,15 +46,15 @@ class ClaimingStore(WorkflowStore, Protocol):
         """Take a checkpoint to go on from; False if somebody has."""
 
 
-def checked_run_id(run_id: str) -> str:
+def checked_run_id(run_id: Any) -> str:
     """Return a run id that can name a folder.
 
     Raises:
         ValueError: it is not 1 to 64 letters, digits, `.`, `_` or `-` that begin with a letter, digit or `_`.
     """
-    if not _RUN_ID.fullmatch(run_id) or run_id.endswith("."):
+    if not isinstance(run_id, str) or not _RUN_ID.fullmatch(run_id) or run_id.endswith("."):
         raise ValueError(
-            f"the run id {run_id[:80]!r} cannot be used; take 1 to 64 letters, digits, `.`, `_` or `-`, "
+            f"the run id {str(run_id)[:80]!r} cannot be used; take 1 to 64 letters, digits, `.`, `_` or `-`, "
             "beginning with a letter, a digit or `_`"
         )
     return run_id

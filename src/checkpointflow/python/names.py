@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 from weakref import WeakValueDictionary
 
 from checkpointflow.config import workflow_modules
-from checkpointflow.errors import UsageError
+from checkpointflow.errors import UsageError, said
 from checkpointflow.frontends.definition import Definition
 from checkpointflow.schemas import did_you_mean
 
@@ -59,7 +59,7 @@ def _import_modules() -> None:
             importlib.import_module(module)
         except Exception as error:
             raise UsageError(
-                f"`CPF_WORKFLOWS` names `{module}`, which cannot be imported: {type(error).__name__}: {error}",
+                f"`CPF_WORKFLOWS` names `{module}`, which cannot be imported: {said(error)}",
                 hint="mend it, or put its folder on PYTHONPATH",
             ) from None
 

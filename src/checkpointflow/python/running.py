@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from checkpointflow.errors import DefinitionChangedError
 from checkpointflow.frontends.definition import Definition
+from checkpointflow.frontends.functions.accepting import shown
 from checkpointflow.frontends.functions.conversion import to_json
 from checkpointflow.kernel import entries as e
 from checkpointflow.kernel.ids import RunId
@@ -132,6 +133,10 @@ class Runnable(Generic[T]):
         return self._call(input, checkpoint, responses).drive(_ignored, Interrupt())
 
     def _call(self, run_input: Any, checkpoint: Checkpoint | None, responses: Mapping[str, Any] | None) -> _Call[T]:
+        if checkpoint is not None and not isinstance(checkpoint, Checkpoint):
+            raise TypeError(
+                f"`checkpoint` is {shown(checkpoint)}; give it `Checkpoint.new(…)`, or `store.checkpoint(run_id)`"
+            )
         begun = checkpoint is not None and checkpoint.run_id is not None
         call = given(run_input, responses, has_checkpoint=checkpoint is not None, has_run=begun)
         return _Call(cast(Definition, self), call, checkpoint or Checkpoint.new(), self.as_result)

@@ -13,6 +13,7 @@ from checkpointflow.client.client import Client as Runs
 from checkpointflow.client.place import Place, place_of
 from checkpointflow.clock import Clock, SystemClock
 from checkpointflow.config import load_settings
+from checkpointflow.errors import UsageError
 from checkpointflow.kernel.journal import Observer
 from checkpointflow.kernel.surroundings import Interrupt
 from checkpointflow.records import replace
@@ -28,7 +29,8 @@ class Store(AbstractContextManager["Store"]):
     """Runs in one state folder (`~/.checkpointflow` unless `CPF_HOME` says otherwise), or in memory.
 
     Any number of threads may use it, and any number of processes the same folder. Close it, or use it in a `with`;
-    runs that this process still drives become free then. A store in memory is gone with the object.
+    runs that this process still drives become free then. What is asked of a store that was closed is refused with
+    UsageError. A store in memory is gone with the object.
 
     Raises:
         PersistenceError: the store cannot be opened.
@@ -36,6 +38,7 @@ class Store(AbstractContextManager["Store"]):
     """
 
     def __init__(self, path: str | Path | None = None, *, clock: Clock | None = None) -> None:
+        self._is_closed = False
         settings = load_settings(None if path in (None, MEMORY) else Path(str(path)).expanduser())
         if path == MEMORY:
             self._place = _in_memory(clock)
@@ -46,6 +49,7 @@ class Store(AbstractContextManager["Store"]):
     def over(cls, port: StorePort, *, clock: Clock | None = None) -> Store:
         """Return the store of a program that brings its own implementation of PORT Store."""
         self = cls.__new__(cls)
+        self._is_closed = False
         self._place = _in_memory(clock, port)
         return self
 
@@ -56,12 +60,18 @@ class Store(AbstractContextManager["Store"]):
         self.close()
 
     def close(self) -> None:
-        """Give back what the store holds open."""
+        """Give back what the store holds open; whatever is asked of it later is refused."""
+        self._is_closed = True
         self._place.store.close()
 
     @property
     def port(self) -> StorePort:
-        """The PORT Store behind it."""
+        """The PORT Store behind it.
+
+        Raises:
+            UsageError: the store was closed.
+        """
+        self._refuse_closed()
         return self._place.store
 
     def checkpoint(self, run_id: str) -> Checkpoint:
@@ -82,7 +92,12 @@ class Store(AbstractContextManager["Store"]):
         on_created: Callable[[str], None] | None = None,
         inline_wait_seconds: float = 60.0,
     ) -> Runs:
-        """Return the use cases over this store, for one drive with its own observer and interrupt."""
+        """Return the use cases over this store, for one drive with its own observer and interrupt.
+
+        Raises:
+            UsageError: the store was closed.
+        """
+        self._refuse_closed()
         return Runs(
             self._place.settings,
             place=self._place,
@@ -91,6 +106,10 @@ class Store(AbstractContextManager["Store"]):
             on_created=on_created,
             inline_wait_seconds=inline_wait_seconds,
         )
+
+    def _refuse_closed(self) -> None:
+        if self._is_closed:
+            raise UsageError("the store was closed; open another with `Store(…)`, or close it later")
 
 
 def _in_memory(clock: Clock | None, port: StorePort | None = None) -> Place:

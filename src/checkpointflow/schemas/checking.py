@@ -28,14 +28,29 @@ def check(value: JsonValue, schema: Schema) -> list[Problem]:
     """
     if _is_met_by_nothing(schema) and value == {}:
         return []
-    validator = _validator(schema)
-    try:
-        errors = list(islice(validator.iter_errors(value), MAX_PROBLEMS))
-    except UnicodeEncodeError:
-        return [Problem((), "holds text that is not Unicode (half of a surrogate pair)")]
-    except ValueError as error:
-        return [Problem((), f"cannot be checked: {cut(str(error))}")]
-    return list(islice((problem for error in errors for problem in explain(error, schema)), MAX_PROBLEMS))
+    return Checker(schema).check(value)
+
+
+class Checker:
+    """A schema that is made ready once, for many values.
+
+    Raises:
+        ValueError: the schema itself is invalid.
+    """
+
+    def __init__(self, schema: Schema) -> None:
+        self._schema = schema
+        self._validator = _validator(schema)
+
+    def check(self, value: JsonValue) -> list[Problem]:
+        """Return why a value does not fit, as `check` does."""
+        try:
+            errors = list(islice(self._validator.iter_errors(value), MAX_PROBLEMS))
+        except UnicodeEncodeError:
+            return [Problem((), "holds text that is not Unicode (half of a surrogate pair)")]
+        except ValueError as error:
+            return [Problem((), f"cannot be checked: {cut(str(error))}")]
+        return list(islice((problem for error in errors for problem in explain(error, self._schema)), MAX_PROBLEMS))
 
 
 def is_valid(value: JsonValue, schema: Schema) -> bool:

@@ -7,7 +7,7 @@ import socket
 import threading
 from collections.abc import Mapping, Sequence
 from functools import cache
-from http.client import BadStatusLine, HTTPException, UnknownProtocol
+from http.client import BadStatusLine, HTTPException, HTTPResponse, UnknownProtocol
 from typing import TYPE_CHECKING
 
 from checkpointflow.errors import UnsupportedError
@@ -18,6 +18,7 @@ from checkpointflow.steps.urls import Url
 
 if TYPE_CHECKING:
     import ssl
+    from io import BufferedReader
 
     from urllib3 import BaseHTTPResponse
     from urllib3.connection import HTTPConnection
@@ -146,16 +147,57 @@ class Line:
         from urllib3.connection import HTTPConnection, HTTPSConnection
 
         if url.scheme == "http":
-            return HTTPConnection(address, route.port, timeout=CONNECT_SECONDS)
+            plain = HTTPConnection(address, route.port, timeout=CONNECT_SECONDS)
+            plain.response_class = _WholeHead
+            return plain
         context = _trust(self._environment.get("SSL_CERT_FILE"), self._environment.get("SSL_CERT_DIR"))
         connection = HTTPSConnection(
             address, route.port, timeout=CONNECT_SECONDS, ssl_context=context, server_hostname=url.host
         )
+        connection.response_class = _WholeHead
         if route.proxy is not None:
             authorization = route.proxy.authorization
             headers = {"Proxy-Authorization": authorization} if authorization is not None else None
             connection.set_tunnel(url.host, url.port, headers)
         return connection
+
+
+class _WholeHead(HTTPResponse):
+    """An answer whose head has come to its end: the standard library takes one that was cut off for a whole one."""
+
+    def begin(self) -> None:
+        """Read the head.
+
+        Raises:
+            HTTPException: the connection ended within it.
+        """
+        lines = self.fp = _Lines(self.fp)  # type: ignore[assignment]
+        try:
+            super().begin()
+        finally:
+            if not lines.is_closed:
+                self.fp = lines.source
+        if not lines.last:
+            raise HTTPException("its answer was cut off within the head")
+
+
+class _Lines:
+    """Reads lines of a source, and remembers the last one: nothing, if the source was at its end."""
+
+    def __init__(self, source: BufferedReader) -> None:
+        self.source = source
+        self.last = b""
+        self.is_closed = False
+
+    def readline(self, most: int) -> bytes:
+        """Return the next line, or so much of it."""
+        self.last = self.source.readline(most)
+        return self.last
+
+    def close(self) -> None:
+        """Close the source, as is done when what comes is not HTTP."""
+        self.is_closed = True
+        self.source.close()
 
 
 def reason(error: BaseException) -> str:

@@ -8,7 +8,6 @@ import os
 import re
 import signal
 from pathlib import Path
-from string import whitespace
 
 from checkpointflow.errors import StepOutputError
 from checkpointflow.kernel.run import StepResult
@@ -80,7 +79,7 @@ class Printed:
         if has_schema:
             return self._parsed(self._object())
         head = self._head()
-        begins_as_object = head.lstrip("\ufeff" + whitespace).startswith("{")
+        begins_as_object = head.lstrip("\ufeff \t\n\r\v\f").startswith("{")
         if begins_as_object and self._size() <= _LARGEST_PARSED:
             with contextlib.suppress(ValueError):
                 value = parse_json(self._whole())

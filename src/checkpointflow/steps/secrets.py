@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 from urllib.parse import quote
 
-from checkpointflow.errors import CheckpointflowError, SecretUnavailableError, StepOutputError
+from checkpointflow.errors import CheckpointflowError, SecretUnavailableError, StepOutputError, said
 from checkpointflow.kernel.effects import EffectStopped, OutcomeLost
 from checkpointflow.kernel.run import StepCall, StepContext, StepResult
 from checkpointflow.records import dataclass, replace
@@ -148,7 +148,7 @@ def _details(details: JsonObject, hidden: Hidden) -> JsonObject:
 
 
 def _defect(error: Exception, hide: Callable[[str], str]) -> Exception:
-    return RuntimeError(hide(f"{type(error).__name__}: {error}"))
+    return RuntimeError(hide(said(error)))
 
 
 def secret_in_output(names: Iterable[str], context: StepContext) -> StepOutputError:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
-from textwrap import indent
 from urllib.parse import quote
 
 _DEEPEST_GROUP = 10
@@ -55,7 +54,7 @@ def _in_python(text: str) -> Iterator[str]:
     if len(text.splitlines()) > 1:
         for depth in range(1, _DEEPEST_GROUP + 1):
             margin = " " * (2 * depth) + "| "
-            yield indent(text, margin, lambda _: True).removeprefix(margin)
+            yield margin.join(text.splitlines(keepends=True))
 
 
 def _either_quote(written: Iterable[str]) -> Iterator[str]:

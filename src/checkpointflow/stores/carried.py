@@ -7,7 +7,7 @@ from copy import copy
 from typing import TypeAlias
 
 from checkpointflow.clock import Clock
-from checkpointflow.errors import CheckpointflowError, StoreUnavailable
+from checkpointflow.errors import CheckpointflowError, StoreUnavailable, said
 from checkpointflow.kernel import entries as e
 from checkpointflow.kernel.ids import HolderId, RunId
 from checkpointflow.kernel.store import Commit, Fits, Hold, Message
@@ -85,6 +85,6 @@ class CarriedStore(MemoryStore):
             raise
         except Exception as error:
             raise StoreUnavailable(
-                f"`on_commit` could not keep entry {position} of run `{run_id}`: {type(error).__name__}: {error}; "
+                f"`on_commit` could not keep entry {position} of run `{run_id}`: {said(error)}; "
                 "the run goes on from the last commit that was kept"
             ) from error

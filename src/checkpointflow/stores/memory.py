@@ -176,11 +176,11 @@ class MemoryStore:
         left = [] if effects.closes_all else [row for row in run.waits if row[1].key not in effects.closed]
         run.waits = left + [(self._data.next(), wait) for wait in effects.opened]
 
-    def entries(self, run_id: RunId, *, after: int = 0) -> list[e.AnyEntry]:
+    def entries(self, run_id: RunId, *, after: int = 0, limit: int | None = None) -> list[e.AnyEntry]:
         """See Store."""
         with self._data.lock:
             run = self._data.runs.get(run_id)
-            found = [] if run is None else run.journal[max(after, 0) :]
+            found = [] if run is None else run.journal[max(after, 0) :][:limit]
         return [_read(encoded) for encoded in found]
 
     def definition(self, digest: str) -> JsonObject:

@@ -97,9 +97,9 @@ class CrashingStore:
         """See Store."""
         return self._write(lambda: self._store.deliver(message))
 
-    def entries(self, run_id: RunId, *, after: int = 0) -> list[e.AnyEntry]:
+    def entries(self, run_id: RunId, *, after: int = 0, limit: int | None = None) -> list[e.AnyEntry]:
         """See Store."""
-        return self._living().entries(run_id, after=after)
+        return self._living().entries(run_id, after=after, limit=limit)
 
     def head(self, run_id: RunId) -> RunHead:
         """See Store."""

@@ -14,7 +14,7 @@ from checkpointflow.frontends.functions.conversion import to_json
 from checkpointflow.frontends.functions.tasks import awaiting, performing
 from checkpointflow.frontends.inputs import checked_input
 from checkpointflow.kernel import entries as e
-from checkpointflow.kernel.effects import Effect, ThreadExecutor
+from checkpointflow.kernel.effects import Effect, LeftThreads, ThreadExecutor
 from checkpointflow.kernel.engine import drive
 from checkpointflow.kernel.ids import EventId, RunId
 from checkpointflow.kernel.run import LocalEffect, StepCall, StepContext
@@ -215,7 +215,7 @@ class _Executor(ThreadExecutor):
     """Performs in threads and on loops, mocks in place of what they stand for, and nothing at all in a replay."""
 
     def __init__(self, perform: Any, mocks: Mapping[str, Any], *, is_replay: bool) -> None:
-        super().__init__(perform, lambda _run, _attempts: None)
+        super().__init__(perform, lambda _run, _attempts: None, left=LeftThreads())
         self._mocks = mocks
         self._is_replay = is_replay
 

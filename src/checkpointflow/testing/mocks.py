@@ -13,6 +13,7 @@ from checkpointflow.kernel.effects import (
     Effect,
     EffectStopped,
     Finished,
+    LeftThreads,
     OutcomeLost,
     Perform,
     Stop,
@@ -89,7 +90,7 @@ class MockedExecutor:
         self._settings = settings
         self._began = began
         self._real: Perform = make_perform(settings)
-        self._threads = ThreadExecutor(self._perform, lambda _run, _attempts: None)
+        self._threads = ThreadExecutor(self._perform, lambda _run, _attempts: None, left=LeftThreads())
         self._seconds = 0.0
         self._flying: dict[StepKey, tuple[datetime, Finished]] = {}
 

@@ -93,6 +93,12 @@ class StoreContract(InboxPromises, DrivingPromises, MovingPromises):
         assert store.entries(RUN, after=1) == [s.step_started(), s.step_completed()]
         assert store.entries(RUN, after=3) == store.entries(RUN, after=99) == []
 
+    def test_entries_are_read_in_parts(self, store: Store) -> None:
+        s.begin(store, s.step_started(), s.step_completed())
+        assert store.entries(RUN, limit=2) == [s.started(), s.step_started()]
+        assert store.entries(RUN, after=2, limit=2) == [s.step_completed()]
+        assert store.entries(RUN, limit=0) == []
+
     def test_an_unknown_run_has_nothing(self, store: Store) -> None:
         assert not any((store.entries(RUN), store.waits(RUN), store.messages(RUN), store.pending(RUN)))
         assert store.holder_of(RUN) is None

@@ -228,7 +228,7 @@ async def again(ctx: WorkflowContext) -> None:
     ("wrong", "told"),
     [
         (wrong_limit, "`limit` is 0"),
-        (wrong_member, "number 2 is a `int`"),
+        (wrong_member, "number 2 is 5"),
         (no_member, "`ctx.first()` was given nothing"),
         (twins, "two items of `work` have the key 'a'"),
         (again, "awaited a second time"),

@@ -240,6 +240,7 @@ def test_two_workflows_of_one_name_are_kept_apart_by_where_they_stand(tmp_path: 
         (lambda: workflow(lambda ctx: None), "is no workflow: write it as `async def"),  # type: ignore[arg-type,return-value]
         (lambda: workflow(_no_context), "takes no context"),  # type: ignore[arg-type]
         (lambda: workflow(_star), "the input is an object of parameters by name"),
+        (lambda: workflow(Methods.run), "`Methods.run` is a method; write the workflow as a function of its own"),  # type: ignore[arg-type]
     ],
 )
 def test_what_cannot_be_a_workflow_is_refused_by_the_decorator(make: Any, told: str) -> None:
@@ -248,6 +249,10 @@ def test_what_cannot_be_a_workflow_is_refused_by_the_decorator(make: Any, told: 
 
 
 async def _no_context() -> None: ...
+
+
+class Methods:
+    async def run(self, ctx: WorkflowContext) -> None: ...
 
 
 async def _star(ctx: WorkflowContext, *rest: int) -> None: ...

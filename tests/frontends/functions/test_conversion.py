@@ -159,6 +159,28 @@ def test_the_order_of_a_dict_is_kept() -> None:
     assert list(to_json(value, "it")) == ["z", "a"]  # type: ignore[call-overload]
 
 
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [
+        ((1, 2), [1, 2]),
+        ({2, 1}, [1, 2]),
+        (frozenset({"a"}), ["a"]),
+        (b"\x00\xff", "AP8="),
+        (Colour.RED, Colour.RED.value),
+        (NOON, NOON.isoformat().replace("+00:00", "Z")),
+        (timedelta(days=1), "P1D"),
+        (Decimal("1.50"), "1.50"),
+        (UUID(int=5), str(UUID(int=5))),
+        (Path("a/b"), "a/b"),
+        (Inner(NOON), {"when": NOON.isoformat().replace("+00:00", "Z"), "colour": Colour.RED.value}),
+        (Author(name="n", born=NOON.date()), {"name": "n", "born": NOON.date().isoformat()}),
+    ],
+)
+def test_without_an_annotation_the_json_comes_back_as_which_a_value_is_kept(value: Any, kept: Any) -> None:
+    assert to_json(value, "it") == kept
+    assert from_json(to_json(value, "it"), Any, "it") == kept
+
+
 class Odd:
     pass
 

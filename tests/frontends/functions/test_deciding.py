@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from checkpointflow import Document, WorkflowContext, workflow
+from checkpointflow import Client, Document, Store, WorkflowContext, workflow
 from checkpointflow.errors import NondeterminismError, StepFailedError
 from checkpointflow.kernel import entries as e
 from functions.replaying import answered, gone_on, journal, keys, recorded
@@ -220,3 +220,51 @@ def test_an_input_that_does_not_fit_a_called_workflow_fails_the_run() -> None:
     outcome = calls_wrongly.run_sync()
     assert outcome.error is not None
     assert (outcome.status, outcome.error["code"]) == ("failed", "ERR_VALIDATION_INPUT")
+
+
+# -- state as it is shown ----------------------------------------------------------------------------
+
+
+@workflow
+async def inner_state(ctx: WorkflowContext) -> None:
+    ctx.state.set("by inner", True)
+
+
+@workflow
+async def shows(ctx: WorkflowContext) -> dict[str, Any]:
+    ctx.state.set("gone", 1)
+    ctx.state.clear()
+    ctx.state.set("a", {"deep": [1]})
+    ctx.state.set("b", 1)
+    ctx.state.set("b", 2)
+    ctx.state.set("c", 3)
+    ctx.state.delete("c")
+    await ctx.call(inner_state)
+    await ctx.step("fails at first", may_fail)
+    return ctx.state.as_json()
+
+
+fails_now = False
+
+
+def may_fail() -> None:
+    if fails_now:
+        raise ValueError("not yet")
+
+
+def test_the_state_that_is_shown_is_that_of_the_function_also_after_a_retry() -> None:
+    global fails_now
+    with Store("memory:") as store, Client(store) as client:
+        fails_now = True
+        failed = client.run(shows)
+        assert failed.status == "failed"
+        fails_now = False
+        expected = {"a": {"deep": [1]}, "b": 2, "by inner": True}
+        assert store.runs().inspect(failed.run_id).state == expected
+        assert client.retry(failed.run_id).result == expected
+        assert store.runs().inspect(failed.run_id).state == expected
+
+
+def test_a_function_without_state_shows_none() -> None:
+    with Store("memory:") as store, Client(store) as client:
+        assert store.runs().inspect(client.run(tells).run_id).state is None

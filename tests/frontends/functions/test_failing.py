@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
-from checkpointflow import WorkflowContext, workflow
+from checkpointflow import Client, Store, WorkflowContext, workflow
 from checkpointflow.errors import StepFailedError
 from checkpointflow.kernel import entries as e
 from functions.replaying import answered, gone_on, journal, recorded
@@ -105,3 +106,89 @@ def test_a_workflow_may_clean_up_and_parking_is_no_exception_to_it() -> None:
     assert outcome.status == "waiting"
     assert gone_on(cleans_up, kept[-1], {"go": 1}).result == 1
     assert answered(cleans_up, outcome, go=2).result == 2
+
+
+@workflow
+async def gives_a_verb(ctx: WorkflowContext) -> Any:
+    return [ctx.sleep(1)]
+
+
+@workflow
+async def is_undone(ctx: WorkflowContext) -> None:
+    raise asyncio.CancelledError
+
+
+def test_a_result_that_was_never_awaited_is_refused_with_what_to_write() -> None:
+    with pytest.warns(RuntimeWarning, match="never awaited"):
+        outcome = gives_a_verb.run_sync()
+    assert "`gives_a_verb()[0]` was never awaited; write `await` before it" in str(outcome.error)
+
+
+def test_a_cancellation_of_its_own_fails_the_run_and_is_not_the_callers() -> None:
+    outcome = asyncio.run(is_undone.run())
+    assert outcome.status == "failed"
+    assert "test_failing.py:" in str(outcome.error)
+    assert "CancelledError" in str(outcome.error)
+
+
+# -- cleaning up -------------------------------------------------------------------------------------
+
+undone: list[str] = []
+
+
+def undo(name: str) -> str:
+    undone.append(name)
+    return name
+
+
+async def cleans(ctx: WorkflowContext) -> None:
+    try:
+        await ctx.wait_for_event("never")
+    finally:
+        undone.append("left")
+        await ctx.task(undo, "inside")
+        undone.append("not reached")
+
+
+@workflow
+async def fails_beside(ctx: WorkflowContext) -> str:
+    try:
+        await ctx.parallel(cleans(ctx), ctx.task(pay, 1))
+    except StepFailedError:
+        return await ctx.task(undo, "around")
+    return ""
+
+
+@workflow
+async def loses(ctx: WorkflowContext) -> str:
+    await ctx.first(cleans(ctx), ctx.step("fast", lambda: 1))
+    return await ctx.task(undo, "around")
+
+
+@pytest.mark.parametrize("cleaned", [fails_beside, loses])
+def test_what_is_asked_while_a_cancelled_branch_is_left_does_nothing_and_what_is_asked_around_it_is_done(
+    cleaned: Any,
+) -> None:
+    undone.clear()
+    outcome, kept = recorded(cleaned)
+    assert outcome.result == "around"
+    assert undone == ["left", "around"]
+    assert [one.key for one in journal(outcome) if isinstance(one, e.StepCompleted)][-1] == "undo"
+    assert not any("/undo" in str(getattr(one, "key", "")) for one in journal(outcome))
+    for dump in kept:
+        assert gone_on(cleaned, dump).result == "around"
+
+
+@workflow
+async def is_cancelled(ctx: WorkflowContext) -> None:
+    await cleans(ctx)
+
+
+def test_a_cancelled_run_does_nothing_durable_any_more() -> None:
+    undone.clear()
+    with Store("memory:") as store, Client(store) as client:
+        run_id = client.run(is_cancelled).run_id
+        undone.clear()
+        assert client.cancel(run_id).status == "cancelled"
+        assert "inside" not in undone
+        assert [event.entry for event in client.stream(run_id)][-1] == "run_cancelled"

@@ -18,7 +18,7 @@ from checkpointflow import Retry, WorkflowContext, current_step, task, workflow
 from checkpointflow.errors import NondeterminismError, WorkflowCodeError
 from checkpointflow.frontends.functions.context import Asked
 from checkpointflow.kernel import entries as e
-from functions.replaying import broken_before, gone_on, journal, keys, recorded
+from functions.replaying import answered, broken_before, gone_on, journal, keys, recorded
 
 done: Counter[str] = Counter()
 
@@ -228,7 +228,8 @@ async def lazy(ctx: WorkflowContext) -> str:
 
 
 def test_a_verb_begins_when_it_is_awaited_and_gives_the_same_to_whoever_awaits_it_again() -> None:
-    outcome = lazy.run_sync()
+    with pytest.warns(RuntimeWarning, match="`fetch` was called but never awaited"):
+        outcome = lazy.run_sync()
     assert outcome.result == "fetch fetch#2 now later later"
     assert keys(outcome) == ["fetch#3", "fetch#2"]
     assert done == {"fetch now": 1, "fetch later": 1}
@@ -281,9 +282,10 @@ async def coroutines(ctx: WorkflowContext) -> list[Any]:
 def test_coroutines_that_replay_does_not_need_are_closed_in_silence() -> None:
     outcome, kept = recorded(coroutines)
     assert outcome.status == "waiting"
-    for dump in kept[1:]:
-        again = gone_on(coroutines, dump, {"go": 1} if dump is kept[-1] else None)
-        assert again.status == ("completed" if dump is kept[-1] else "waiting")
+    for dump in kept[1:-1]:
+        assert gone_on(coroutines, dump).status == "waiting"
+    with pytest.warns(RuntimeWarning, match="`never awaited` was called but never awaited"):
+        assert gone_on(coroutines, kept[-1], {"go": 1}).status == "completed"
     assert done == {"model a": 2, "model c": 1}
 
 
@@ -298,6 +300,29 @@ def test_a_coroutine_can_be_a_step_only_once() -> None:
     assert outcome.status == "failed"
     assert done == {"model a": 1}
     assert "awaited" in str(outcome.error)
+
+
+def grows(items: list[int], *, more: dict[str, int]) -> int:
+    items.append(4)
+    more["b"] = 2
+    return len(items)
+
+
+@workflow
+async def lends(ctx: WorkflowContext) -> list[Any]:
+    items, more = [1], {"a": 1}
+    verb = ctx.task(grows, items, more=more)
+    items.append(2)  # too late for the step, which was asked for before
+    length = await verb
+    await ctx.task(len, items)  # another list on replay would be another argument
+    answer = await ctx.wait_for_event("go")
+    return [items, more, length, answer]
+
+
+def test_a_task_gets_copies_so_that_what_it_does_to_its_arguments_changes_no_decision() -> None:
+    outcome, kept = recorded(lends)
+    first = answered(lends, outcome, go=1).result
+    assert first == gone_on(lends, kept[-1], {"go": 1}).result == [[1, 2], {"a": 1}, 2, 1]
 
 
 @workflow
@@ -318,7 +343,7 @@ async def task_is_workflow(ctx: WorkflowContext) -> None:
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
-        (not_callable, "`ctx.step('x', …)` takes a function or a coroutine, and got a `int`"),
+        (not_callable, "`ctx.step('x', …)` takes a function or a coroutine, and got 5"),
         (hidden_coroutine, "give `ctx.step` the coroutine itself"),
         (task_is_workflow, "`research` is a workflow and no task; call it with `ctx.call`"),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from checkpointflow.frontends.definition import Definition
 from checkpointflow.frontends.graph.definition import GraphDefinition, handler_names, open_definition
 from checkpointflow.frontends.inputs import checked_input
 from checkpointflow.frontends.opening import open_stored
+from checkpointflow.graph import Graph, WorkflowEngine
 from frontends.graph.building import graph, node, ok
 
 GRAPH = graph(
@@ -68,6 +70,31 @@ def test_handlers_are_those_of_a_module(tmp_path: Path, monkeypatch: pytest.Monk
         GraphDefinition.of(GRAPH, module="graph_mod_c").workflow()
     for name in ("graph_mod_a", "graph_mod_b", "graph_mod_c"):
         sys.modules.pop(name)
+
+
+@pytest.mark.parametrize(
+    ("handlers", "told"),
+    [(["go"], "the handlers are a `list`; give functions by the names"), ({"go": 3}, "the handler 'go' is a `int`")],
+)
+def test_what_are_no_handlers_is_refused_at_once(handlers: Any, told: str) -> None:
+    for kind in (Graph, WorkflowEngine):
+        with pytest.raises(TypeError, match=told):
+            kind(GRAPH, handlers)
+
+
+def test_a_graph_whose_handlers_are_named_by_module_tells_where_they_stand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "graph_mod_d.py").write_text("def first(ctx): ...\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    one = Graph(GRAPH, "graph_mod_d")
+    assert "graph_mod_d" not in sys.modules  # it is imported when a run needs it
+    monkeypatch.undo()  # another process, where nothing is on the path
+    assert list(open_definition(one.stored).workflow().shop.handlers) == ["first"]
+    assert one.digest == open_definition(one.stored).digest
+    sys.modules.pop("graph_mod_d")
+    for name in ("no_such_module_here", "no_such.module", "json.nothing"):
+        assert Graph(GRAPH, name).stored["code_path"] is None
 
 
 def test_handlers_that_are_not_here_leave_the_run_to_others() -> None:

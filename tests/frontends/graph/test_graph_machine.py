@@ -92,6 +92,17 @@ def test_a_loopback_clears_the_tokens_of_predecessors_that_it_reaches() -> None:
     assert found.starved() == []
 
 
+def test_a_token_from_before_a_loopback_does_not_stand_for_one_that_did_not_come_again() -> None:
+    nodes = {
+        "a": node(ok="b c"), "b": node(ok="j", no=""), "c": node(ok="j", loops={"again": "a"}),
+        "j": node(join={"mode": "and"}),
+    }  # fmt: skip
+    found = machine(nodes)
+    assert walk(found, {"b": [["ok"], ["no"]], "c": [["again"], ["ok"]]}) == ["a", "b", "c", "a", "b", "c"]
+    (starved,) = found.starved()
+    assert (starved.arrived, starved.missing) == (("c",), ("b",))
+
+
 def test_a_loopback_leaves_the_tokens_of_predecessors_that_it_does_not_reach() -> None:
     nodes = {"b": node(ok="j"), "c": node(ok="j", loops={"again": "c"}), "j": node(join={"mode": "and"})}
     assert walk(machine(nodes, entry=["b", "c"]), {"c": [["again"], ["ok"]]}) == ["b", "c", "c", "j"]

@@ -254,6 +254,51 @@ def test_a_second_gate_asks_again() -> None:
     assert (result.status, result.trace) == ("completed", ["a", "b"])
 
 
+def test_each_of_two_gates_asks() -> None:
+    definition = graph({"a": node("asks", ok="b"), "b": node("asks", ok="c"), "c": node()})
+    engine = engine_of(definition, {"go": ok, "asks": asks})
+    result = engine.run()
+    for gate in ("a", "b"):
+        assert (result.status, result.waiting_prompt) == ("waiting", f"{gate}?")
+        assert result.checkpoint is not None
+        result = engine.run_from_checkpoint(result.checkpoint, f"for {gate}")
+    assert (result.status, result.trace) == ("completed", ["a", "b", "c"])
+    assert result.state.node == {"a": {"answer": "for a"}, "b": {"answer": "for b"}}
+
+
+def test_a_gate_in_a_loop_asks_each_time() -> None:
+    def gate(ctx: NodeContext) -> HandlerResult:
+        if not ctx.is_resumed:
+            return go(waiting=True, waiting_prompt=f"round {ctx.visit}")
+        answers = [*ctx.node_state.get("answers", []), ctx.resume_input]
+        return go("again" if len(answers) < 3 else "ok", node_updates={"answers": answers})
+
+    definition = graph({"a": node(ok="gate"), "gate": node("gate", ok="b", loops={"again": "a"}), "b": node()})
+    engine = engine_of(definition, {"go": ok, "gate": gate})
+    result = engine.run()
+    for visit in (1, 2, 3):
+        assert (result.status, result.waiting_prompt) == ("waiting", f"round {visit}")
+        assert result.checkpoint is not None
+        result = engine.run_from_checkpoint(result.checkpoint, visit)
+    assert (result.status, result.trace) == ("completed", ["a", "gate", "a", "gate", "a", "gate", "b"])
+    assert result.state.node["gate"] == {"answers": [1, 2, 3]}
+
+
+def test_a_failure_below_the_error_node_ends() -> None:
+    order = Order()
+
+    def fails(ctx: NodeContext) -> HandlerResult:
+        order(ctx)
+        if ctx.node_name != "e":
+            raise RuntimeError(ctx.node_name)
+        return go("ok")
+
+    definition = graph({"a": node(), "e": node(ok="mend"), "mend": node()}, error="e")
+    result = run(definition, fails)
+    assert order.names == ["a", "e", "mend"]
+    assert (result.status, result.error and result.error.message) == ("failed", "RuntimeError: mend")
+
+
 def test_a_checkpoint_goes_on_once() -> None:
     engine = engine_of(graph({"gate": node("asks")}), {"asks": asks})
     checkpoint = engine.run().checkpoint
@@ -670,8 +715,9 @@ def test_items_of_a_map_may_ask_and_may_be_graphs() -> None:
     engine = engine_of(graph({"m": node(map=over)}), {"asks": asks_item})
     waiting = engine.run({"todo": ["p", "q"]})
     assert waiting.checkpoint is not None
-    assert [prompt for _, _, prompt in waiting.checkpoint.waits] == ["p", "q"]
-    second = engine.run_from_checkpoint(waiting.checkpoint, 1, node="w2")
+    asked = {prompt: wait_id for wait_id, _, prompt in waiting.checkpoint.waits}  # in the order of their threads
+    assert sorted(asked) == ["p", "q"]
+    second = engine.run_from_checkpoint(waiting.checkpoint, 1, node=asked["q"])
     result = engine.run_from_checkpoint(second.checkpoint, 2)  # type: ignore[arg-type]
     assert result.state.node["m"] == {"results": [{"a": 2}, {"a": 1}]}
     inner = graph({"x": node("keep")})

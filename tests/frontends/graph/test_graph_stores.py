@@ -57,6 +57,28 @@ def test_a_store_remembers_that_a_checkpoint_went_on(store: Any) -> None:
         engine_of(GATED, NAMES, store=store).run_from_checkpoint(checkpoint, 2)
 
 
+def test_an_id_that_a_run_has_is_refused_to_a_new_one(store: Any) -> None:
+    engine = engine_of(GATED, NAMES, store=store)
+    before = engine.run({"goal": 1}, run_id="r1").checkpoint
+    for other in (engine, engine_of(GATED, NAMES, store=store)):
+        with pytest.raises(ValueError, match=r"the store has a run `r1`; take another id, or go on with"):
+            other.run({"goal": 2}, run_id="r1")
+    assert engine.load_snapshot("r1") == before
+    assert engine.run_from_checkpoint(engine.load_snapshot("r1"), 1).success
+
+
+def test_an_id_is_free_again_once_its_run_is_over_where_nothing_is_stored() -> None:
+    engine = engine_of(graph({"a": node("again")}), {"again": lambda ctx: again(ctx)})
+
+    def again(ctx: NodeContext) -> HandlerResult:
+        with pytest.raises(ValueError, match="run `r1` is under way; take another id"):
+            engine.run(run_id="r1")
+        return go()
+
+    assert engine.run(run_id="r1").success
+    assert engine.run(run_id="r1").success
+
+
 def test_runs_are_listed_in_a_few_words(store: Any) -> None:
     engine = engine_of(GATED, NAMES, store=store)
     engine.run(run_id="r1")

@@ -206,10 +206,10 @@ class WatchedStore(CrashingStore):
             self._aftermath(entries, bool(options.get("release")))
         return commit
 
-    def entries(self, run_id: RunId, *, after: int = 0) -> list[e.AnyEntry]:
+    def entries(self, run_id: RunId, *, after: int = 0, limit: int | None = None) -> list[e.AnyEntry]:
         if self.is_lost:
             raise StoreUnavailable("the disk is gone; mount it again")
-        return super().entries(run_id, after=after)
+        return super().entries(run_id, after=after, limit=limit)
 
 
 @dataclass

@@ -11,6 +11,7 @@ from checkpointflow.kernel.effects import (
     Effect,
     EffectStopped,
     Failed,
+    LeftThreads,
     OutcomeLost,
     Stop,
     Succeeded,
@@ -211,3 +212,86 @@ def test_an_effect_that_began_and_whose_outcome_could_not_be_kept_is_told_from_o
     begun = ending(perform(begins))
     not_begun = ending(perform(raising(StoreUnavailable("the disk is full"))))
     assert (begun.has_begun, not_begun.has_begun) == (True, False)
+
+
+# -- threads that go on ----------------------------------------------------------------------------
+
+
+class Slow:
+    """A step that goes on until it is let go; at most so many of it went on at the same time."""
+
+    def __init__(self):
+        self.lock, self.begun, self.let_go = threading.Lock(), threading.Semaphore(0), threading.Event()
+        self.going = self.most = self.count = 0
+
+    def __call__(self, _context):
+        with self.lock:
+            self.count, self.going = self.count + 1, self.going + 1
+            self.most = max(self.most, self.going)
+        self.begun.release()
+        self.let_go.wait(60)
+        with self.lock:
+            self.going -= 1
+        return self.count
+
+
+def started(slow, left, attempt, *, key="s", timeout_seconds=None):
+    """Return an executor, as of a drive of its own, that has begun an attempt."""
+    executor = ThreadExecutor(lambda *_: StepResult(None, {}), lambda *_: None, left=left)
+    call = LocalEffect(function=slow, identity="here:f", policy=Policy(timeout_seconds=timeout_seconds))
+    executor.start(Effect(call=call, context=context(key, attempt)))
+    return executor
+
+
+def given_up(executor):
+    executor.stop(StepKey("s"))
+    assert ending(executor).cause == "stopped"
+
+
+def test_a_step_that_was_given_up_and_goes_on_in_its_thread_is_over_before_the_next_attempt_begins():
+    slow, left = Slow(), LeftThreads()
+    first = started(slow, left, 1)
+    slow.begun.acquire()
+    given_up(first)
+    given_up(started(slow, left, 2))
+    third = started(slow, left, 3)
+    assert third.wait(0.05) == []
+    assert slow.count == 1
+    slow.let_go.set()
+    assert ending(third) == Succeeded(StepResult(2, {}))
+    assert slow.most == 1
+    assert left.of(context()) == []
+
+
+def test_other_steps_do_not_wait_for_one_that_was_given_up():
+    slow, left = Slow(), LeftThreads()
+    first = started(slow, left, 1)
+    slow.begun.acquire()
+    given_up(first)
+    other = started(slow, left, 1, key="other")
+    slow.begun.acquire()
+    slow.let_go.set()
+    assert isinstance(ending(other), Succeeded)
+    assert slow.most == 2
+
+
+def test_a_step_whose_time_is_up_is_tried_again_though_its_thread_goes_on():
+    slow, left = Slow(), LeftThreads()
+    first = started(slow, left, 1, timeout_seconds=0.01)
+    slow.begun.acquire()
+    assert ending(first).cause == "timeout"
+    second = started(slow, left, 2)
+    slow.begun.acquire()
+    slow.let_go.set()
+    assert isinstance(ending(second), Succeeded)
+
+
+def test_an_attempt_that_was_given_up_behind_another_never_begins():
+    slow, left = Slow(), LeftThreads()
+    first = started(slow, left, 1)
+    slow.begun.acquire()
+    given_up(first)
+    given_up(started(slow, left, 2))
+    slow.let_go.set()
+    third = started(slow, left, 3)
+    assert ending(third) == Succeeded(StepResult(2, {}))

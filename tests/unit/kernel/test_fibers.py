@@ -373,3 +373,23 @@ def test_code_that_swallows_the_leaving_is_left_all_the_same(bench):
     bench.scheduler.close()
     bench.run()
     assert bench.log == ["swallowed"]
+
+
+def test_cleaning_up_is_told_that_it_cannot_ask_in_every_fiber_however_many_there_are(bench):
+    told = []
+
+    async def cleans_up(number):
+        try:
+            await Future(bench.scheduler)
+        finally:
+            try:
+                await bench.ask(f"undo-{number}")
+            except BaseException as error:
+                told.append((number, type(error)))
+
+    for number in range(1_500):
+        bench.spawn(cleans_up(number), f"f-{number}")
+    bench.run()
+    bench.scheduler.close()
+    assert told == [(number, Parked) for number in range(1_500)]
+    assert bench.asked == []

@@ -124,6 +124,48 @@ def test_what_went_on_beside_a_step_stays_and_what_followed_around_it_does_not()
     assert fold(world.entries()).records[StepKey("fan")].outcome == "completed"  # type: ignore[union-attr]
 
 
+async def around_a_scope(run: Run) -> object:
+    await output(run, "before")
+    scope = run.scope("sub", "workflow")
+    try:
+        found = [await output(scope.run, name) for name in ("s", "t")]
+    except StepFailedError as error:
+        scope.close(error)
+        raise
+    scope.close()
+    await output(run, "after")
+    return found
+
+
+@pytest.mark.parametrize("is_begun_anew", [False, True])
+@pytest.mark.parametrize(
+    ("step", "performed"),
+    [
+        ("sub/t", ["sub/t", "after"]),
+        ("sub/s", ["sub/s", "sub/t", "after"]),
+        ("sub", ["sub/s", "sub/t", "after"]),
+        ("before", ["before", "sub/s", "sub/t", "after"]),
+    ],
+)
+def test_what_failed_still_comes_after_what_was_before_it(step: str, performed: list[str], is_begun_anew: bool) -> None:
+    world = World()
+    world.drive(around_a_scope, {"sub/t": [fails()]})
+    if is_begun_anew:
+        world.reopen()
+        world.drive(around_a_scope, {"sub/t": [fails()]})
+    go_back(world, step)
+    assert world.drive(around_a_scope).status == "completed"
+    assert world.executor.keys == performed
+
+
+def test_what_was_gone_back_over_before_it_began_anew_has_its_place_where_it_then_begins() -> None:
+    world = World()
+    world.drive(three, {"c": [fails()]})
+    go_back(world, "a")
+    assert world.drive(three).status == "waiting"
+    assert go_back(world, "b") == ["b", "c", "gate"]
+
+
 def test_going_back_to_a_scope_gives_up_all_that_lies_in_it() -> None:
     world = World()
     world.drive(fan)

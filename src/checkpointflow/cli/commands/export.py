@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from checkpointflow.cli import arguments
-from checkpointflow.cli.actions import action
 from checkpointflow.cli.envelope import Envelope
 from checkpointflow.cli.shapes import run_fields
 from checkpointflow.values import JsonObject
@@ -38,12 +37,12 @@ def run(args: Namespace, door: Door) -> Envelope:
         RunHeldError: a run that is to be moved is driven.
         RunSettledError: a run that is to be moved has completed or been cancelled.
     """
-    from checkpointflow.cli.bundles import bundle_fields, named
+    from checkpointflow.cli.bundles import bundle_fields, named, taking_over
 
     path = named(args.file, door)
     client = door.client()
     view = client.export(door.find(args.run_id), path, move=args.move, force=args.force)
     fields: JsonObject = {**run_fields(view), **bundle_fields(path)}
-    fields["next_actions"] = [action("Take it over in another place", ["cpf", "import", str(path)])]
+    fields["next_actions"] = [taking_over(fields, "Take it over in another place")]
     said = f"run {view.run_id} is in {Path(path).name}" + (", and goes on from there alone" if args.move else "")
     return Envelope(fields=fields, said=(said,))

@@ -28,7 +28,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     meaning = "the workflow document, or the id or name of one that `cpf flows` lists; not needed with --run-id"
     parser.add_argument("-f", "--file", type=arguments.word, metavar="FILE", help=meaning)
     meaning = "the run whose state is shown: its id, or four or more characters of its beginning or end"
-    parser.add_argument("--run-id", metavar="RUN", help=f"{meaning}; without -f the document that it was started with")
+    parser.add_argument("--run-id", metavar="RUN", help=f"{meaning}; without -f the document that it goes by")
     meaning = "mermaid, svg, html or text; without it the end of -o's file tells, else it is mermaid"
     parser.add_argument("--format", choices=FORMATS, help=meaning)
     meaning = "write the picture here, over what is there, and print an envelope in its place"
@@ -83,7 +83,7 @@ def _of_run(door: Door, run_id: str, loaded: Definition | None) -> tuple[Picture
             raise UsageError(message, hint="leave `-f` out to see the document that the run was started with")
         shown = loaded
         if loaded.digest != definition.digest:
-            remark = "it was started with another text of this document"
+            remark = "it goes by another text of this document"
             fields["warnings"] = [f"run `{run_id}`: {remark}, which is shown without `-f`"]
     return with_states(shown.picture(), found, remark=remark), shown, fields
 

@@ -6,7 +6,6 @@ from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
 
 from checkpointflow.cli import arguments
-from checkpointflow.cli.actions import action
 from checkpointflow.cli.envelope import Envelope
 from checkpointflow.values import JsonObject
 
@@ -28,12 +27,11 @@ def run(args: Namespace, door: Door) -> Envelope:
     Raises:
         BundleError: it is no sound bundle.
     """
-    from checkpointflow.cli.bundles import bundle_fields, named
+    from checkpointflow.cli.bundles import bundle_fields, named, taking_over
 
     path = named(args.file, door)
     fields: JsonObject = bundle_fields(path)
+    fields["next_actions"] = [taking_over(fields, "Take its run over")]
     bundle = fields["bundle"]
     assert isinstance(bundle, dict)
-    how = ["--copy"] if bundle["copy"] else []
-    fields["next_actions"] = [action("Take its run over", ["cpf", "import", str(path), *how])]
     return Envelope(fields=fields, said=(f"a sound bundle of run {bundle['run_id']}: {bundle['status']}",))

@@ -37,6 +37,8 @@ def run(args: Namespace, door: Door) -> Envelope:
         from checkpointflow.cli.serving import serve
 
         return serve(args, door, door.engine)
+    from checkpointflow.frontends.edited import Edits
+
     client = door.client(inline_wait_seconds=1.0)
     count = 0
 
@@ -55,6 +57,7 @@ def run(args: Namespace, door: Door) -> Envelope:
         pool=args.pool,
         concurrency=args.concurrency or 1,
         drain_seconds=args.drain_seconds,
+        edits=Edits(),
         told=told,
         troubled=troubled,
     )

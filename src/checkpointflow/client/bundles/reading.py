@@ -14,7 +14,7 @@ from checkpointflow.client.bundles import layout
 from checkpointflow.client.bundles.archive import Archive, OddArchiveError
 from checkpointflow.client.bundles.layout import Digested
 from checkpointflow.client.bundles.soundness import is_entry, is_message
-from checkpointflow.errors import BundleError, CheckpointflowError, FileMissingError, StoreVersion
+from checkpointflow.errors import BundleError, CheckpointflowError, FileMissingError, StoreVersion, said
 from checkpointflow.kernel import entries as e
 from checkpointflow.kernel.ids import run_id as checked_run_id
 from checkpointflow.kernel.state import fold
@@ -100,7 +100,7 @@ def _refusing(path: Path) -> Iterator[None]:
     except CheckpointflowError as error:
         raise BundleError(f"the bundle `{path}` cannot be taken: {error.message}") from None
     except _BROKEN as error:
-        cause = f"{type(error).__name__}: {error}"[:200]
+        cause = said(error)[:200]
         raise BundleError(
             f"the file `{path}` is no bundle, or it was cut or changed; get it again from where it was written",
             details={"cause": cause},

@@ -128,8 +128,11 @@ class TemporalStore(Unheld):
         finally:
             self._moment = None
 
-    def entries(self, run_id: RunId, *, after: int = 0) -> list[e.AnyEntry]:
+    def entries(self, run_id: RunId, *, after: int = 0, limit: int | None = None) -> list[e.AnyEntry]:
         """Return the entries behind a position, as a worker replays them; without one, what is known all the same."""
+        return self._entries(run_id, after)[:limit]
+
+    def _entries(self, run_id: RunId, after: int) -> list[e.AnyEntry]:
         from checkpointflow.errors import RunNotFoundError
 
         try:

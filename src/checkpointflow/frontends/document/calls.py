@@ -9,12 +9,10 @@ from typing import Any, Literal, cast
 from checkpointflow.errors import InternalError
 from checkpointflow.expressions import Expression, SecretText, text_of
 from checkpointflow.frontends.document.frame import Frame
-from checkpointflow.frontends.document.holes import shell_parts
 from checkpointflow.frontends.document.model import Path, Step
-from checkpointflow.frontends.document.shell import ShellText, place_values
-from checkpointflow.frontends.document.url_places import has_dynamic_host, placed_url
 from checkpointflow.kernel.retry import RetryPolicy
 from checkpointflow.kernel.run import Origin, Policy, StepCall
+from checkpointflow.records import dataclass
 from checkpointflow.values import JsonObject, JsonValue
 
 _SECONDS = {"api": 30.0}
@@ -37,7 +35,7 @@ def call_of(frame: Frame, step: Step) -> StepCall:
     return StepCall(
         kind=step.kind,
         arguments=arguments | {"secrets": marks} if marks else arguments,
-        policy=_policy(frame, step),
+        policy=frame.texts.once((*step.path, "policy"), lambda: _policy(frame, step)),
         outputs=step.outputs,
         origin=_origin(frame),
     )
@@ -165,18 +163,42 @@ def _variables(frame: Frame, step: Step) -> Iterator[tuple[str, JsonValue, Path]
 
 def _command(frame: Frame, step: Step, shell: str) -> JsonObject:
     """Return the text for the shell, in which values stand as references, and the values."""
-    command = step.fields["command"]
-    texts = [command] if isinstance(command, str) else cast("list[str]", command)
-    placed: list[str] = []
-    values: JsonObject = {}
-    for index, text in enumerate(texts):
-        path = (*step.path, "command") if isinstance(command, str) else (*step.path, "command", index)
-        shell_text, expressions = _placed(frame, step, text, path, shell, len(values) + 1)
-        placed.append(shell_text.text)
-        for name, expression in zip(shell_text.names, expressions, strict=True):
-            values[name] = _needed(frame, step, expression, path)
-    text = placed[0] if isinstance(command, str) else " && ".join(f"{{ {one}\n}}" for one in placed)
-    return {"command": text, "shell": shell} | ({"values": values} if values else {})
+    path: Path = (*step.path, "command")
+    placed = frame.texts.once(path, lambda: _placed(frame, step, shell))
+    values: JsonObject = {name: _needed(frame, step, expression, path) for name, expression in placed.values}
+    return {"command": placed.text, "shell": shell} | ({"values": values} if values else {})
+
+
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    """A command's text for its shell, and the expression behind each reference in it."""
+
+    text: str
+    values: tuple[tuple[str, Expression], ...]
+
+
+def _placed(frame: Frame, step: Step, shell: str) -> _Placed:
+    command, path = step.fields["command"], (*step.path, "command")
+    if isinstance(command, str):
+        return _placed_text(frame, step, command, path, shell, 1)
+    parts: list[_Placed] = []
+    for index, text in enumerate(cast("list[str]", command)):
+        first = 1 + sum(len(part.values) for part in parts)
+        parts.append(_placed_text(frame, step, text, (*path, index), shell, first))
+    text = " && ".join(f"{{ {part.text}\n}}" for part in parts)
+    return _Placed(text, tuple(value for part in parts for value in part.values))
+
+
+def _placed_text(frame: Frame, step: Step, text: str, path: Path, shell: str, first: int) -> _Placed:
+    template = frame.texts.template(step, text, path)
+    expressions = [part for part in template.parts if isinstance(part, Expression)]
+    if not expressions:  # most commands: what knows of shells need not be loaded for them
+        return _Placed("".join(str(part) for part in template.parts), ())
+    from checkpointflow.frontends.document.holes import shell_parts
+    from checkpointflow.frontends.document.shell import place_values
+
+    shell_text = place_values(shell_parts(template), shell=shell, first=first)
+    return _Placed(shell_text.text, tuple(zip(shell_text.names, expressions, strict=True)))
 
 
 def _api_arguments(frame: Frame, step: Step) -> JsonObject:
@@ -194,6 +216,8 @@ def _api_arguments(frame: Frame, step: Step) -> JsonObject:
 
 def _address(frame: Frame, step: Step) -> JsonObject:
     """Return the url with its values in their places, and whether its host came from one of them."""
+    from checkpointflow.frontends.document.url_places import has_dynamic_host, placed_url
+
     path: Path = (*step.path, "url")
     template = frame.texts.template(step, str(step.fields["url"]), path)
     try:
@@ -208,14 +232,6 @@ def _repeated(value: JsonValue) -> JsonValue:
     if isinstance(value, list):
         return [text_of(item) for item in value if item is not None]
     return text_of(value)
-
-
-def _placed(
-    frame: Frame, step: Step, text: str, path: Path, shell: str, first: int
-) -> tuple[ShellText, list[Expression]]:
-    template = frame.texts.template(step, text, path)
-    shell_text = frame.texts.shell_text(path, lambda: place_values(shell_parts(template), shell=shell, first=first))
-    return shell_text, [part for part in template.parts if isinstance(part, Expression)]
 
 
 _ARGUMENTS: Mapping[str, Callable[[Frame, Step], JsonObject]] = {

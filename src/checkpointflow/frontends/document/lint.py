@@ -39,6 +39,7 @@ from checkpointflow.schemas import show
 from checkpointflow.values import JsonValue
 
 _REASON = re.compile(r"timeout|connection|exit:[0-9]+|http:.*")
+_OF_ITEM = re.compile(r"(?:item|item_index)(?:[.\[].*)?")
 _BOTH_SIDES = "write a value on both sides of the operator"
 _EXPRESSIONS = "write it like `inputs.NAME`, `steps.ID.outputs.NAME` or `inputs.a + 1`; text stands in quotes"
 _CONDITIONS = 'write it like `inputs.NAME == "yes"`'
@@ -104,6 +105,8 @@ class _Lint:
             self._check_sleep(step, parsed)
         if step.kind == "python":
             self._check_pinned(step)
+        if step.kind == "foreach":
+            self._check_item_key(step)
         self._check_risk(step)
         self._check_idle(step)
 
@@ -169,6 +172,15 @@ class _Lint:
         message = f"the code of `{module}` is not kept with the run: it counts as it is when the step is performed"
         hint = "change it only in ways that waiting runs can bear"
         self._findings.warning((*step.path, "call"), message, hint)
+
+    def _check_item_key(self, step: Step) -> None:
+        """A key that is written out is that of every item."""
+        key = step.fields.get("item_key")
+        if not isinstance(key, str) or "${" in key:
+            return
+        message = f"`item_key` of `{step.id}` is the text {show(key)} for every item, and each needs a key of its own"
+        remedy = f"${{{key}}}" if _OF_ITEM.fullmatch(key) else "${item.NAME}"
+        self._findings.warning((*step.path, "item_key"), message, f"write `item_key: {remedy}`")
 
     def _check_risk(self, step: Step) -> None:
         if step.risk_level != "high" or step.effect is not None or "effect" in KINDS[step.kind].refused:

@@ -209,12 +209,14 @@ def _inner_lists(fields: JsonObject, path: Path) -> Mapping[str, tuple[Step, ...
 
 
 def _jumps(fields: JsonObject) -> Iterator[tuple[Path, str]]:
-    for path in (("next",), ("default",), ("on_error", "next"), ("on_timeout", "next")):
-        value: JsonValue = fields
-        for key in path:
-            value = _dict(value).get(key)
-        if isinstance(value, str):
-            yield path, value
+    for name in ("next", "default"):
+        target = fields.get(name)
+        if isinstance(target, str):
+            yield (name,), target
+    for name in ("on_error", "on_timeout"):
+        target = _dict(fields.get(name)).get("next")
+        if isinstance(target, str):
+            yield (name, "next"), target
     for name in ("cases", "transitions"):
         for index, case in enumerate(_list(fields.get(name))):
             if isinstance(case, dict) and isinstance(case.get("next"), str):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from copy import deepcopy
+from functools import cache
 
 from checkpointflow.frontends.document.findings import UNKNOWN_KIND, Findings, Path
 from checkpointflow.frontends.document.remedies import STEP_REMEDY, below, what_to_write
 from checkpointflow.frontends.document.schema import header_schema, step_schema
 from checkpointflow.frontends.document.specs import KINDS
-from checkpointflow.schemas import Problem, check, describe, did_you_mean, schema_problems, show
+from checkpointflow.schemas import Checker, Problem, check, describe, did_you_mean, schema_problems, show
 from checkpointflow.values import JsonObject, JsonValue
 
 _PRUNED = frozenset({"type", "enum", "const", "additionalProperties"})
@@ -87,8 +88,8 @@ def _check_kind(step: JsonObject, at: Path, findings: Findings) -> bool:
 
 
 def _check_step(step: JsonObject, at: Path, findings: Findings) -> None:
-    schema = step_schema(str(step["kind"]))
-    _report(check(step, schema), schema, step, at, findings)
+    kind = str(step["kind"])
+    _report(_checker(kind).check(step), step_schema(kind), step, at, findings)
     _check_schemas(step, ("outputs", "input_schema"), at, findings)
     if step["kind"] != "api":  # whose body is what is sent
         _check_steps(step.get("body"), (*at, "body"), findings)
@@ -96,6 +97,11 @@ def _check_step(step: JsonObject, at: Path, findings: Findings) -> None:
     for index, branch in enumerate(branches if isinstance(branches, list) else []):
         if isinstance(branch, dict):
             _check_steps(branch.get("steps"), (*at, "branches", index, "steps"), findings)
+
+
+@cache
+def _checker(kind: str) -> Checker:
+    return Checker(step_schema(kind))
 
 
 def _report(problems: list[Problem], schema: JsonObject, step: JsonObject, at: Path, findings: Findings) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar, cast
 
 from checkpointflow.expressions import (
     Expression,
@@ -16,11 +16,11 @@ from checkpointflow.expressions import (
 )
 from checkpointflow.frontends.document.model import Document, Path, Step
 from checkpointflow.frontends.document.scopes import Inside, Scopes
-from checkpointflow.frontends.document.shell import ShellText
 from checkpointflow.values import JsonObject, JsonValue
 
 Context: TypeAlias = Mapping[str, JsonValue]
 Render: TypeAlias = Callable[[Context], JsonValue]
+T = TypeVar("T")
 
 
 class Texts:
@@ -36,7 +36,7 @@ class Texts:
         self._renders: dict[Path, Render] = {}
         self._templates: dict[Path, Template] = {}
         self._expressions: dict[Path, Expression] = {}
-        self._shell_texts: dict[Path, ShellText] = {}
+        self._made: dict[Path, object] = {}
 
     def of(self, document: Document) -> Texts:
         """Return the texts of a document of the same definition, the same ones each time."""
@@ -83,12 +83,12 @@ class Texts:
             template = self._templates[path] = parse_template(text, scope)
         return template
 
-    def shell_text(self, path: Path, place: Callable[[], ShellText]) -> ShellText:
-        """Return a command's text with its values placed, which is done once."""
-        placed = self._shell_texts.get(path)
-        if placed is None:
-            placed = self._shell_texts[path] = place()
-        return placed
+    def once(self, path: Path, made: Callable[[], T]) -> T:
+        """Return what is made of the document alone for a place, which is done once."""
+        known = self._made.get(path)
+        if known is None:
+            known = self._made[path] = made()
+        return cast(T, known)
 
     def output(self, name: str, text: str) -> Expression:
         """Return the expression of an output's `from`."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from checkpointflow.errors import WorkflowCodeError
 from checkpointflow.frontends.branches import Member, Ok, branches
+from checkpointflow.frontends.functions.accepting import shown
 from checkpointflow.frontends.functions.asking import Asked, Together, entered, here
 from checkpointflow.kernel.run import Run, Scope
 
@@ -20,7 +22,6 @@ async def all_of(items: Sequence[Awaitable[Any]], limit: int | None, key: str) -
     Raises:
         The first error, in the order of the journal, once the others were cancelled.
     """
-    refuse_limit(limit)
     members = [_member(index, item) for index, item in enumerate(items)]
     return tuple(await _gathered(here().scope(key, "parallel", members=len(members)), members, limit))
 
@@ -37,7 +38,6 @@ async def each_of(
     Raises:
         As `all_of`; WorkflowCodeError: two items have one key.
     """
-    refuse_limit(limit)
     _refuse_twins(name, keys)
 
     def member(item: object) -> Callable[[Run], Coroutine[Any, Any, T]]:
@@ -80,12 +80,6 @@ async def _gathered(scope: Scope, members: Sequence[Member[T]], limit: int | Non
 
 
 def _member(index: int, item: Awaitable[Any]) -> Member[Any]:
-    if not isinstance(item, Asked | Together) and not inspect.iscoroutine(item):
-        raise WorkflowCodeError(
-            f"only verbs of `ctx` and coroutines can go on beside each other, and number {index + 1} is "
-            f"a `{type(item).__name__}`"
-        )
-
     async def work(run: Run) -> Any:
         entered(run)
         return await item
@@ -93,14 +87,32 @@ def _member(index: int, item: Awaitable[Any]) -> Member[Any]:
     return Member(index, work)
 
 
-def refuse_limit(limit: int | None) -> None:
-    """Refuse a limit that would let nothing go on.
+@contextmanager
+def given(items: Sequence[object]) -> Iterator[None]:
+    """Close the coroutines among items if what is given with them is refused, since nobody will await them."""
+    try:
+        yield
+    except WorkflowCodeError:
+        for one in items:
+            if inspect.iscoroutine(one):
+                one.close()
+        raise
+
+
+def refuse_others(items: Sequence[object], verb: str) -> None:
+    """Refuse what cannot go on beside others.
 
     Raises:
-        WorkflowCodeError: it is less than 1.
+        WorkflowCodeError: one is neither a verb nor a coroutine.
     """
-    if limit is not None and limit < 1:
-        raise WorkflowCodeError(f"`limit` is {limit}; it is how many go on at a time, 1 at least")
+    for index, item in enumerate(items):
+        if isinstance(item, Asked | Together) or inspect.iscoroutine(item):
+            continue
+        remedy = f"; unpack it, as `{verb}(*items)`" if isinstance(item, list | tuple) else ""
+        raise WorkflowCodeError(
+            f"only verbs of `ctx` and coroutines can go on beside each other, and number {index + 1} is "
+            f"{shown(item)}{remedy}"
+        )
 
 
 def _refuse_twins(name: str, keys: Sequence[int | str]) -> None:

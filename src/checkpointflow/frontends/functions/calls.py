@@ -11,7 +11,7 @@ from typing import Any, cast
 from checkpointflow.errors import UnsupportedError
 from checkpointflow.frontends.code import found_again
 from checkpointflow.frontends.functions.asking import Once
-from checkpointflow.frontends.functions.conversion import ANY, from_json, hints_of, to_json
+from checkpointflow.frontends.functions.conversion import ANY, from_json, hints_of, own, to_json
 from checkpointflow.frontends.functions.tasks import awaiting, is_async, options_of, performing
 from checkpointflow.kernel.run import LocalEffect, Loop, Policy, StepContext
 from checkpointflow.values import JsonObject, JsonValue
@@ -37,7 +37,8 @@ def effect_of_call(
     arguments: JsonValue = {"arguments": positional, "named": by_name} if named else positional
     place = _place_of(function)
     recipe = None if place is None else {**place, "name": name, "arguments": positional, "named": by_name}
-    return _effect(name, partial(function, *args, **named), is_async(function), arguments, loop, recipe)
+    given, by_key = [own(one) for one in args], {one: own(value) for one, value in named.items()}
+    return _effect(name, partial(function, *given, **by_key), is_async(function), arguments, loop, recipe)
 
 
 def effect_of_coroutine(name: str, coroutine: Coroutine[Any, Any, Any], *, loop: Callable[[], Loop]) -> LocalEffect:

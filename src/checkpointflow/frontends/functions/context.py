@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeVar, overload
 
 from checkpointflow.errors import StepTimeoutError, WorkflowCodeError
 from checkpointflow.frontends.definition import Definition
-from checkpointflow.frontends.functions import beside, calls, questions
+from checkpointflow.frontends.functions import accepting, beside, calls, questions
 from checkpointflow.frontends.functions.asking import Asked, Together, entered, here
 from checkpointflow.frontends.functions.conversion import ANY, from_json, to_json
 from checkpointflow.frontends.functions.state import state_of_run
@@ -52,13 +52,16 @@ class WorkflowContext:
         """Perform a function once, under its own name or `key`, and return what it returned, as annotated.
 
         Functions run in threads, async ones on the event loop of the caller. A crash in the middle performs it again,
-        unless `task(effect="once")` forbids that. Arguments and result have to be JSON or convertible.
+        unless `task(effect="once")` forbids that. Arguments and result have to be JSON or convertible, and the function
+        gets copies of its arguments.
 
         Raises (when awaited):
             StepFailedError: it raised, as often as its retries allow, or took too long.
             WorkflowCodeError: an argument cannot be journaled.
         """
-        return self._called(key or name_of(function), function, args, named)
+        accepting.function(function, "ctx.task")
+        given = name_of(function) if key is None else accepting.name(key, "`key` of `ctx.task`")
+        return self._called(given, function, args, named)
 
     @overload
     def step(self, name: str, work: Coroutine[Any, Any, T]) -> Asked[T]: ...
@@ -74,16 +77,19 @@ class WorkflowContext:
         Raises (when awaited):
             StepFailedError, WorkflowCodeError: as `task`.
         """
-        if inspect.iscoroutine(work):
-            return self._awaited(name, work)
-        if not callable(work):
-            raise WorkflowCodeError(f"`ctx.step({name!r}, …)` takes a function or a coroutine, and got {_shown(work)}")
-        return self._called(name, work, args, named)
+        given = accepting.name(name, "the name of `ctx.step`")
+        if not inspect.iscoroutine(accepting.work(work, given)):
+            return self._called(given, work, args, named)
+        if args or named:
+            work.close()
+            raise WorkflowCodeError(
+                f"`ctx.step({given!r}, …)` got a coroutine and arguments; give it the function instead"
+            )
+        return self._awaited(given, work)
 
     def _called(
         self, name: str, function: Callable[..., Any], args: tuple[Any, ...], named: Mapping[str, Any]
     ) -> Asked[Any]:
-        _refuse_workflow(function)
         effect = calls.effect_of_call(name, function, args, named, loop=self._loop)
         return self._asked(name, effect, returns_of(function))
 
@@ -129,7 +135,10 @@ class WorkflowContext:
         Raises (when awaited):
             The first error, in the order of the journal, once the others were cancelled.
         """
-        return Together(lambda: beside.all_of(items, limit, key), items)
+        with beside.given(items):
+            beside.refuse_others(items, "ctx.parallel")
+            name, most = accepting.name(key, "`key` of `ctx.parallel`"), accepting.limit(limit)
+        return Together(name, lambda: beside.all_of(items, most, name), items)
 
     @overload
     def map(
@@ -165,14 +174,15 @@ class WorkflowContext:
         Raises (when awaited):
             As `parallel`.
         """
-        listed = list(items)
-        name = key if isinstance(key, str) else name_of(function)
-        keys = [key(item) for item in listed] if callable(key) else list(range(len(listed)))
+        accepting.function(function, "ctx.map")
+        listed, most = accepting.items(items, "ctx.map", key), accepting.limit(limit)
+        name = accepting.name(key, "`key` of `ctx.map`") if isinstance(key, str) else name_of(function)
+        keys = accepting.item_keys(key, listed, "ctx.map")
 
         def asked(item: Any) -> Asked[Any]:
             return self.task(function, item)
 
-        return Together(lambda: beside.each_of(asked, listed, keys, limit, name))
+        return Together(name, lambda: beside.each_of(asked, listed, keys, most, name))
 
     def first(self, *items: Awaitable[T], key: str = "first") -> Together[T]:
         """Have verbs and coroutines race, and return the value of the first to finish; the others are cancelled.
@@ -182,7 +192,10 @@ class WorkflowContext:
         Raises (when awaited):
             The error of the first to finish, if it failed.
         """
-        return Together(lambda: beside.first_of(items, key), items)
+        with beside.given(items):
+            beside.refuse_others(items, "ctx.first")
+            name = accepting.name(key, "`key` of `ctx.first`")
+        return Together(name, lambda: beside.first_of(items, name), items)
 
     async def call(self, workflow: Definition, run_input: Any = _MISSING, *, key: str | None = None) -> Any:
         """Run another workflow (a function, a graph or a document) as a scope of this run, and return its result.
@@ -193,7 +206,8 @@ class WorkflowContext:
             StepFailedError, WorkflowCodeError: it failed.
             InputError: the input does not fit it.
         """
-        name = key or workflow.id
+        accepting.workflow(workflow)
+        name = workflow.id if key is None else accepting.name(key, "`key` of `ctx.call`")
         given = checked_input(workflow, to_json({} if run_input is _MISSING else run_input, f"{name}(input)"))
         around = here()
         scope = around.scope(name, "workflow", meaning=[workflow.id, given])
@@ -227,11 +241,17 @@ class WorkflowContext:
         Raises (when awaited):
             StepTimeoutError: nothing came in time, and there is no default.
         """
-        questions.refuse_schema(name, schema)
+        questions.refuse_schema(accepting.name(name, "the event of `ctx.wait_for_event`"), schema)
         request = WaitRequest(
-            event_name=name, audience=audience, input_schema=schema, prompt=prompt, timeout_seconds=timeout_seconds
+            event_name=name,
+            audience=accepting.text(audience, "`audience` of `ctx.wait_for_event`"),
+            input_schema=schema,
+            prompt=accepting.text(prompt, "`prompt` of `ctx.wait_for_event`"),
+            timeout_seconds=accepting.seconds(timeout_seconds, "`timeout_seconds` of `ctx.wait_for_event`"),
         )
-        return self._waited(key or name, request, default)
+        return self._waited(
+            name if key is None else accepting.name(key, "`key` of `ctx.wait_for_event`"), request, default
+        )
 
     def wait_for_user(
         self,
@@ -250,13 +270,13 @@ class WorkflowContext:
         Raises (when awaited):
             StepTimeoutError: nobody answered in time, and there is no default.
         """
-        chosen = name or "wait_for_user"
+        chosen = "wait_for_user" if name is None else accepting.name(name, "`name` of `ctx.wait_for_user`")
         request = WaitRequest(
             event_name=chosen,
             audience="user",
-            input_schema=questions.schema_of(input_type, options),
-            prompt=question,
-            timeout_seconds=timeout_seconds,
+            input_schema=questions.schema_of(input_type, accepting.options(options)),
+            prompt=accepting.name(question, "the question of `ctx.wait_for_user`"),
+            timeout_seconds=accepting.seconds(timeout_seconds, "`timeout_seconds` of `ctx.wait_for_user`"),
         )
         return self._waited(chosen, request, default)
 
@@ -279,10 +299,8 @@ class WorkflowContext:
 
         Long sleeps let the process go: whatever drives the run later goes on when the time has come.
         """
-        if not isinstance(duration, int | float | timedelta | datetime):
-            raise WorkflowCodeError(f"`ctx.sleep` takes seconds, a timedelta or a datetime, and got {duration!r:.80}")
-        until = timedelta(seconds=duration) if isinstance(duration, int | float) else duration
-        return Asked(here().sleep(key, until), lambda _nothing: None)
+        name = accepting.name(key, "`key` of `ctx.sleep`")
+        return Asked(here().sleep(name, accepting.until(duration)), lambda _nothing: None)
 
     # -- deciding once ---------------------------------------------------------------------------
 
@@ -300,24 +318,16 @@ class WorkflowContext:
 
     def emit(self, kind: str, data: object = None) -> None:
         """Tell whoever watches the run something, once: it is in the journal, and in streams, under `kind`."""
-        told: JsonObject = {"kind": kind, "data": to_json(data, f"emit({kind})")}
+        told: JsonObject = {
+            "kind": accepting.name(kind, "the kind of `ctx.emit`"),
+            "data": to_json(data, f"emit({kind})"),
+        }
         here().note("emit", "emitted", lambda: told)
 
     @property
     def run_id(self) -> str:
         """The id of the run."""
         return here().info.run_id
-
-
-def _shown(value: object) -> str:
-    return f"a `{type(value).__name__}`"
-
-
-def _refuse_workflow(function: Callable[..., Any]) -> None:
-    if hasattr(function, "takes_over"):
-        raise WorkflowCodeError(
-            f"`{getattr(function, 'id', function)}` is a workflow and no task; call it with `ctx.call`"
-        )
 
 
 def _unchanged(value: Any) -> Any:

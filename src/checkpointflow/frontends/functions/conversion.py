@@ -13,6 +13,7 @@ from checkpointflow.errors import WorkflowCodeError
 from checkpointflow.values import MAX_DEPTH, JsonObject, JsonValue, checked
 
 ANY = Any
+_UNCHANGING = (str, int, float, bool, bytes, Enum, type(None), FunctionType)
 _HINTS: WeakKeyDictionary[FunctionType, dict[tuple[str, ...], dict[str, Any]]] = WeakKeyDictionary()
 """What annotations stand for, by function and names: a task may be called thousands of times."""
 _PLAIN: Mapping[object, tuple[type, ...]] = {
@@ -43,6 +44,18 @@ def to_json(value: object, what: str) -> JsonValue:
         raise WorkflowCodeError(
             f"{error}; give JSON, dataclasses, typed dicts, enums, instants or pydantic models"
         ) from None
+
+
+def own(value: object) -> Any:
+    """Return a value that nobody else changes: a copy, unless it cannot change or cannot be copied."""
+    if isinstance(value, _UNCHANGING):
+        return value
+    import copy
+
+    try:
+        return copy.deepcopy(value)
+    except Exception:
+        return value
 
 
 def from_json(value: JsonValue, annotation: object, what: str) -> Any:
@@ -157,6 +170,8 @@ def _foreign(value: object, where: str) -> object:
     import msgspec
 
     def refused(inner: object) -> object:
+        if hasattr(inner, "__await__"):
+            raise TypeError(f"`{where}` was never awaited; write `await` before it")
         raise TypeError(f"`{where}` is of type `{type(inner).__name__}`, which JSON cannot hold")
 
     if isinstance(value, type):

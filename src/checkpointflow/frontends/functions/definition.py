@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from checkpointflow.errors import CheckpointflowError, UnsupportedError, WorkflowCodeError, said
 from checkpointflow.frontends.definition import Meanings, StepTraits, Unwritten
-from checkpointflow.frontends.functions.asking import entered
+from checkpointflow.frontends.functions.accepting import name_of_code
+from checkpointflow.frontends.functions.asking import entered, noticing
 from checkpointflow.frontends.functions.context import WorkflowContext
 from checkpointflow.frontends.functions.conversion import ANY, from_json, hints_of, schemas_of, to_json
 from checkpointflow.kernel.run import Run, Workflow
@@ -34,12 +35,16 @@ class FunctionDefinition:
         version: str | None = None,
         labels: Mapping[str, JsonValue] | None = None,
     ) -> None:
+        name_of_code(name, "`name` of `workflow`")
+        name_of_code(version, "`version` of `workflow`")
         if not inspect.iscoroutinefunction(function):
             shown = getattr(function, "__name__", type(function).__name__)
             raise TypeError(f"`{shown}` is no workflow: write it as `async def {shown}(ctx, …)`")
         parameters = list(inspect.signature(function).parameters.values())
         if not parameters or "POSITIONAL_" not in parameters[0].kind.name:
             raise TypeError(f"`{function.__name__}` takes no context: its first parameter has to be `ctx`")
+        if parameters[0].name in ("self", "cls"):
+            raise TypeError(f"`{function.__qualname__}` is a method; write the workflow as a function of its own")
         for one in parameters[1:]:
             if one.kind in (one.VAR_POSITIONAL, one.VAR_KEYWORD, one.POSITIONAL_ONLY):
                 raise TypeError(f"`{function.__name__}` takes `{one}`; the input is an object of parameters by name")
@@ -183,12 +188,16 @@ class FunctionWorkflow:
         definition = self._definition
         entered(run)
         arguments = definition.arguments(run.input)
-        try:
-            value = await definition.function(WorkflowContext(here), **arguments)
-        except CheckpointflowError:
-            raise
-        except (Exception, SystemExit) as error:
-            raise _explained(error, definition) from error
+        with noticing() as unawaited:
+            try:
+                value = await definition.function(WorkflowContext(here), **arguments)
+            except CheckpointflowError:
+                raise
+            except BaseException as error:
+                if not isinstance(error, Exception | SystemExit) and type(error).__name__ != "CancelledError":
+                    raise
+                raise _explained(error, definition) from error
+        unawaited.tell()
         return {"result": to_json(value, f"{definition.id}()")}
 
 

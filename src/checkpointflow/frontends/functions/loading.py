@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from checkpointflow.errors import UnsupportedError, UsageError
+from checkpointflow.errors import UnsupportedError, UsageError, said
 from checkpointflow.frontends.code import found_again, imported
 from checkpointflow.frontends.functions.definition import VERSION, FunctionDefinition
 from checkpointflow.schemas import did_you_mean
@@ -53,7 +53,7 @@ def open_function(stored: JsonObject, *, path: str | None) -> FunctionDefinition
         found = _attribute(found_again(str(stored["module"]), path), str(stored["attribute"]))
     except (Exception, SystemExit) as error:
         raise UnsupportedError(
-            f"{where}, which decides this run, cannot be had here: {type(error).__name__}: {error}",
+            f"{where}, which decides this run, cannot be had here: {said(error)}",
             hint="go on where that code can be imported, or put its folder on PYTHONPATH",
         ) from None
     if not isinstance(found, FunctionDefinition) or found.id != name:

@@ -7,12 +7,15 @@ from contextvars import ContextVar
 from typing import Any
 
 from checkpointflow.errors import NondeterminismError
+from checkpointflow.frontends.functions.accepting import state_key
 from checkpointflow.frontends.functions.asking import here
 from checkpointflow.frontends.functions.conversion import to_json
 from checkpointflow.kernel.run import Run
-from checkpointflow.values import JsonObject, JsonValue, copied
+from checkpointflow.values import JsonObject, JsonValue, copied, dump
 
 NAME, KIND = "state", "state"
+_LONGEST_SHOWN = 200
+_LONGEST_KEPT = 4 * 1024
 
 
 _state: ContextVar[State] = ContextVar("checkpointflow_state")
@@ -28,6 +31,7 @@ class State:
 
     def get(self, key: str, default: Any = None) -> Any:
         """Return a copy of the value of a key, or `default`."""
+        state_key(key)
         return copied(self._values[key]) if key in self._values else default
 
     def set(self, key: str, value: object) -> None:
@@ -36,19 +40,16 @@ class State:
         Raises:
             WorkflowCodeError: it is not.
         """
-        plain = to_json(value, f"state {key}")
+        plain = to_json(value, f"state {state_key(key)}")
         self._change({"set": {key: plain}})
-        self._values[key] = plain
 
     def delete(self, key: str) -> None:
         """Remove a key, if it is there."""
-        self._change({"delete": key})
-        self._values.pop(key, None)
+        self._change({"delete": state_key(key)})
 
     def clear(self) -> None:
         """Remove all keys."""
         self._change({"clear": True})
-        self._values.clear()
 
     def as_json(self) -> JsonObject:
         """Return a copy of all values."""
@@ -58,10 +59,32 @@ class State:
         recorded = self._run().note(NAME, KIND, lambda: change)
         if recorded != change:
             raise NondeterminismError(
-                f"the workflow changes its state otherwise than was recorded: {recorded} then, {change} now; "
-                "go on with the code that the run was started with",
-                details={"recorded": recorded, "asked": change},
+                f"the workflow changes its state otherwise than was recorded: {_words(recorded)} then, "
+                f"{_words(change)} now; go on with the code that the run was started with",
+                details={"recorded": _within(recorded), "asked": _within(change)},
             )
+        take(change, self._values)
+
+
+def take(change: JsonValue, values: dict[str, JsonValue]) -> None:
+    """Change values as an entry of the journal says."""
+    match change:
+        case {"set": dict(new)}:
+            values.update(new)
+        case {"delete": str(key)}:
+            values.pop(key, None)
+        case {"clear": True}:
+            values.clear()
+
+
+def _words(change: JsonValue) -> str:
+    text = dump(change)
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
+
+
+def _within(change: JsonValue) -> JsonValue:
+    """Return a change, or None in place of a long one, as journals keep arguments."""
+    return change if len(dump(change)) <= _LONGEST_KEPT else None
 
 
 def state_of_run() -> State:

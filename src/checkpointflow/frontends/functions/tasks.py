@@ -9,6 +9,7 @@ from contextvars import ContextVar
 from typing import Any, Literal, TypeVar
 
 from checkpointflow.errors import WorkflowCodeError
+from checkpointflow.frontends.functions import accepting
 from checkpointflow.frontends.functions.conversion import ANY, hints_of
 from checkpointflow.kernel.retry import RetryPolicy
 from checkpointflow.kernel.run import Policy, StepContext
@@ -37,6 +38,10 @@ def mark(
     effect: Literal["idempotent", "once"],
 ) -> F:
     """Note on a function how it is to be tried when a workflow calls it; called directly, it is as before."""
+    if not callable(function):
+        raise TypeError(f"`task` says how a function is tried, and got {accepting.shown(function)}")
+    accepting.name_of_code(name, "`name` of `task`")
+    accepting.policy(retry, timeout_seconds, effect)
     policy = Policy(retry=retry or RetryPolicy(), timeout_seconds=timeout_seconds, effect=effect)
     setattr(function, _OPTIONS, TaskOptions(name=name, policy=policy))
     return function

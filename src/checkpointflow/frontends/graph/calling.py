@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias, cast
 
-from checkpointflow.errors import StepFailedError
+from checkpointflow.errors import StepFailedError, said
 from checkpointflow.frontends.graph import codes
 from checkpointflow.frontends.graph.grammar import Node
 from checkpointflow.frontends.graph.handlers import Handler, NodeContext, WorkflowState
@@ -170,7 +170,7 @@ def _kept(call: Call, returned: object, told: list[JsonValue]) -> JsonObject:
 def _raised(error: Exception) -> StepFailedError:
     """An exception of a handler, of whatever class: one of ours says nothing about this run."""
     names = [cls.__name__ for cls in type(error).__mro__ if cls is not object]
-    return codes.node_failure(codes.HANDLER_EXCEPTION, f"{type(error).__name__}: {error}", exceptions=names)
+    return codes.node_failure(codes.HANDLER_EXCEPTION, said(error), exceptions=names)
 
 
 def _refuse_missing(shop: Shop, call: Call) -> object:

@@ -139,3 +139,18 @@ WorkflowContext = NodeContext
 
 Handler: TypeAlias = Callable[[NodeContext], "HandlerResult | Coroutine[Any, Any, HandlerResult]"]
 """A function, or an async one, that does the work of a node."""
+
+
+def checked_handlers(handlers: object) -> dict[str, Handler]:
+    """Return a copy of handlers by name.
+
+    Raises:
+        TypeError: they are no functions by name.
+    """
+    if not isinstance(handlers, Mapping):
+        kind = type(handlers).__name__
+        raise TypeError(f"the handlers are a `{kind}`; give functions by the names that the graph uses, in a dict")
+    for name, handler in handlers.items():
+        if not callable(handler):
+            raise TypeError(f"the handler {name!r} is a `{type(handler).__name__}`; give it a function")
+    return dict(handlers)

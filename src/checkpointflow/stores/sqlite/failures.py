@@ -7,7 +7,7 @@ import errno
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from checkpointflow.errors import PersistenceError, StoreCorrupt, StoreUnavailable, StoreVersion
+from checkpointflow.errors import PersistenceError, StoreCorrupt, StoreUnavailable, StoreVersion, said
 
 _REMEDIES = {
     errno.ENOSPC: "free some space on its disk",
@@ -101,4 +101,4 @@ def _unavailable(path: Path, fact: str, cause: str) -> StoreUnavailable:
 
 
 def _cause(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"[:200]
+    return said(error)[:200]

@@ -156,11 +156,14 @@ class SqliteStore:
             raise refusals.other_length(hold, length, head.length)
         return head
 
-    def entries(self, run_id: RunId, *, after: int = 0) -> list[e.AnyEntry]:
+    def entries(self, run_id: RunId, *, after: int = 0, limit: int | None = None) -> list[e.AnyEntry]:
         """See Store."""
         with self._database.reading() as transaction:
             found = transaction.rows(
-                "SELECT name, at, body FROM journal WHERE run_id = ? AND position > ? ORDER BY position", run_id, after
+                "SELECT name, at, body FROM journal WHERE run_id = ? AND position > ? ORDER BY position LIMIT ?",
+                run_id,
+                after,
+                -1 if limit is None else limit,
             )
 
             def blob(digest: str) -> str:

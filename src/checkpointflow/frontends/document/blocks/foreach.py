@@ -77,35 +77,41 @@ def _takes(schema: JsonValue, name: str) -> bool:
 class _Iteration:
     """One item's turn."""
 
+    __slots__ = ("_finished", "_frame", "_index", "_item", "_step")
+
     def __init__(self, frame: Frame, step: Step, index: int, item: JsonValue) -> None:
         self._frame = frame
         self._step = step
-        self._roots = _item_roots(frame, index, item)
+        self._index = index
+        self._item = item
         self._finished: Callable[[], JsonObject] = dict
 
     async def run(self, run: Run) -> JsonValue:
         """Run the item."""
+        roots = _item_roots(self._frame, self._index, self._item)
         if "body" not in self._step.lists:
-            return await self._sub_workflow(run)
-        inner = self._frame.inner(run, self._step.lists["body"], self._roots)
+            return await self._sub_workflow(run, roots)
+        inner = self._frame.inner(run, self._step.lists["body"], roots)
         self._finished = inner.value
-        return await list_value(inner)
+        value = await list_value(inner)
+        self._finished = dict  # nobody asks any more, and what the list knew is much
+        return value
 
     def value_with(self, error: StepFailedError) -> JsonObject:
         """Return what the item gave before it failed, and why it did."""
         shown: JsonObject = {"code": error.code, "message": error.message, "details": error.details}
         return self._finished() | {"error": shown}
 
-    async def _sub_workflow(self, run: Run) -> JsonValue:
+    async def _sub_workflow(self, run: Run, roots: JsonObject) -> JsonValue:
         frame, step = self._frame, self._step
         document = frame.document.sub_workflow(str(step.workflow_ref))
-        return await run_sub(frame, run, document, sub_inputs(frame, step, document, self._given(document)))
+        return await run_sub(frame, run, document, sub_inputs(frame, step, document, self._given(document, roots)))
 
-    def _given(self, document: Document) -> JsonValue:
+    def _given(self, document: Document, roots: JsonObject) -> JsonValue:
         """Return what is passed on: `inputs` as written, else, as in 1.x, the item under the names that fit."""
         frame, step = self._frame, self._step
         if "inputs" not in step.fields:
-            names = {"_foreach_item": self._roots["item"], "_foreach_index": self._roots["item_index"]}
+            names = {"_foreach_item": roots["item"], "_foreach_index": roots["item_index"]}
             return {name: value for name, value in names.items() if _takes(document.inputs, name)}
         with frame.blaming(step):
-            return frame.texts.value(step, "inputs", context=frame.roots | self._roots, inside="item")
+            return frame.texts.value(step, "inputs", context=frame.roots | roots, inside="item")

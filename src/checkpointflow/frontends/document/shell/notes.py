@@ -4,7 +4,7 @@ arguments that the process list shows; that is no concern of the shell and so ne
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import islice, pairwise
 
 from checkpointflow.frontends.document.shell.carried import Origin, carried_names, origins_of
@@ -76,7 +76,7 @@ _HINT = (
 
 
 def second_interpreter_notes(
-    parts: Sequence[str | Hole], *, shell: str, env: Iterable[str] = ()
+    parts: Sequence[str | Hole], *, shell: str, env: Collection[str] = ()
 ) -> tuple[Refusal, ...]:
     """Return a note for every hole that another interpreter would read as a part of its program.
 
@@ -84,6 +84,8 @@ def second_interpreter_notes(
     that each of them is noted likewise. Nothing is returned for a text that cannot be read; `place_values` refuses it.
     """
     holes = [part for part in parts if isinstance(part, Hole)]
+    if not holes and not env:
+        return ()
     commands = _commands(parts, shell)
     carried = carried_names(commands, env)
     found: dict[Origin, tuple[str, int]] = {}
@@ -120,6 +122,8 @@ def visible_arguments(parts: Sequence[str | Hole], *, shell: str) -> Mapping[int
     Every user of the machine can read those in the process list. What the shell itself has built in starts nothing.
     """
     found: dict[int, str] = {}
+    if not any(isinstance(part, Hole) for part in parts):
+        return found
     for command in _commands(parts, shell):
         words = _from_program(command.operands)
         if words and not (words[0].is_literal and words[0].text in _BUILTINS):
