@@ -39,6 +39,10 @@ crash *ARGS:
 torture *WORDS:
     PYTHONPATH=tests python -m torture {{ WORDS }}
 
+# three workers on Temporal, killed every few seconds, while many runs go on
+storm RUNS="200" *ARGS:
+    PYTHONPATH=tests python -m temporal.storm --runs {{ RUNS }} {{ ARGS }}
+
 # a longer run of the seeded simulation
 simulate SEEDS="20000" FIRST="0":
     CPF_SEEDS={{ SEEDS }} CPF_FIRST_SEED={{ FIRST }} pytest -n auto tests/simulation

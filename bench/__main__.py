@@ -14,7 +14,7 @@ from bench.rounds import Place, Result, Work, measure
 
 PIECES = (
     "commands", "lists", "starting", "validating", "durable_steps", "postgres_steps", "shell_steps", "replay", "sizes",
-    "fan_out", "crowd", "history", "waiting",
+    "fan_out", "crowd", "history", "waiting", "temporal",
 )  # fmt: skip
 
 _SWITCHES = {"QUICK=1": "--quick", "PEERS=1": "--peers"}

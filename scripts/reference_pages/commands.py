@@ -8,6 +8,7 @@ from importlib import import_module
 
 from checkpointflow.cli.arguments import EVERYWHERE
 from checkpointflow.cli.door import COMMANDS
+from checkpointflow.cli.engine import ON_ENGINES
 from checkpointflow.cli.exits import ALWAYS, POSSIBLE
 from reference_pages.markdown import capital, code, codes, fence, page, table
 from reference_pages.session import ROOT, Session, session
@@ -190,7 +191,10 @@ def commands_page() -> str:
         f"`exit_code` in it. Every command can [exit](exit-codes.md) with {codes(sorted(ALWAYS))}; what it gives "
         "beside these is said with it.\n",
         "Everywhere: `--quiet`, `-q` (nothing on stderr), `--debug` (tracebacks there), `--help`. `cpf --version` "
-        "prints the version. Where state is kept and who acts is said by [variables](settings.md).\n",
+        "prints the version. `--engine URL`, or `CPF_ENGINE`, has "
+        f"{', '.join(f'`{name}`' for name in ON_ENGINES)} act on the runs of [another engine]"
+        "(../how-to/run-on-temporal.md); all other commands refuse it. Where state is kept and who acts is said by "
+        "[variables](settings.md).\n",
         "The examples below were run when this page was written, on "
         "[publish_page.yaml](../../examples/publish_page.yaml) unless said otherwise; `…` stands for what differs each "
         "time, or is long and shown elsewhere.\n",
@@ -198,4 +202,4 @@ def commands_page() -> str:
     )
 
 
-assert {*EVERYWHERE} == {"--quiet", "-q", "--debug"}, "say on the page what the new word does"
+assert {*EVERYWHERE} == {"--quiet", "-q", "--debug", "--engine"}, "say on the page what the new word does"

@@ -50,6 +50,10 @@ VARIABLES: Mapping[str, Variable] = {
         "process, but a power cut may take the last commits with it",
         "`power`",
     ),
+    "CPF_ENGINE": Variable(
+        "The engine that runs are on, as `--engine` names it: `temporal://HOST:PORT/NAMESPACE?task_queue=QUEUE`",
+        "the embedded engine",
+    ),
     "HOME": Variable("What `~` stands for, also in the file of a secret", "what the system says of the user"),
     "NO_COLOR": Variable("If it is set, progress at a terminal has no colours", "colours"),
     "FORCE_COLOR": Variable("If it is set and not `0`, progress has colours, whatever `NO_COLOR` says", "none"),
@@ -113,6 +117,11 @@ def load_settings(home: Path | None = None, *, store: str | None = None) -> Sett
         store=store,
         pool=environment.get("CPF_POOL") or None,
     )
+
+
+def chosen_engine() -> str | None:
+    """Return the address of the engine that `CPF_ENGINE` names; None for the embedded one."""
+    return os.environ.get("CPF_ENGINE") or None
 
 
 def workflow_modules() -> list[str]:

@@ -66,6 +66,7 @@ PUBLIC = {
         "CasesReport",
         "Crash",
         "CrashingStore",
+        "EngineContract",
         "FakeClock",
         "Played",
         "StoreContract",

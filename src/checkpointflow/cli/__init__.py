@@ -21,6 +21,10 @@ def entry() -> NoReturn:
         exit_code = main(argv)
     except KeyboardInterrupt:
         exit_code = 130  # all has been said by now, or nothing was to be
+    if "temporalio.bridge" in sys.modules:
+        from checkpointflow.cli.streams import leave_at_once
+
+        leave_at_once(exit_code)
     sys.exit(exit_code)
 
 

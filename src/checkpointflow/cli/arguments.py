@@ -11,10 +11,11 @@ from checkpointflow.cli.envelope import Envelope
 from checkpointflow.errors import UsageError
 from checkpointflow.values import JsonObject
 
-EVERYWHERE = ("--quiet", "-q", "--debug")
+EVERYWHERE = ("--quiet", "-q", "--debug", "--engine")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _EPILOG = (
-    "everywhere: --quiet says nothing on stderr, --debug prints tracebacks there. "
+    "everywhere: --quiet says nothing on stderr, --debug prints tracebacks there; --engine URL acts on the runs of "
+    "another engine, as CPF_ENGINE does. "
     "Answers are one JSON envelope on stdout."
 )
 

@@ -42,6 +42,10 @@ def _opened(argv: list[str], told: list[int]) -> None:
     door = Door(argv)
     try:
         envelope = _answer(door)
+        if door.engine:
+            from checkpointflow.cli.engine import on_engine
+
+            envelope = on_engine(envelope, door.engine, is_said=door.engine_said is not None)
         text = envelope.rendered(door.command, door.form)
     except Exception as error:  # the one blanket: whatever this is, it is a defect, and the caller gets an envelope
         door.trace()
@@ -128,6 +132,10 @@ def _perform(door: Door, command: Any, words: list[str]) -> Envelope:
     door.file = getattr(args, "file", None)
     door.actor = getattr(args, "actor", None)
     door.form = cast(Form, getattr(args, "form", "json"))
+    if door.engine is not None:
+        from checkpointflow.cli.engine import refuse_elsewhere
+
+        refuse_elsewhere(door.command, door.engine, is_said=door.engine_said is not None)
     run = cast("Callable[[Any, Door], Envelope]", command.run)
     return run(args, door)
 
@@ -170,7 +178,13 @@ class Door:
         self.argv = argv
         self.debug = "--debug" in loose
         self.quiet = "--quiet" in loose or "-q" in loose
-        self._words = [word for word in loose if word not in {"--debug", "--quiet", "-q"}] + argv[end:]
+        named = [word for word in loose if word not in {"--debug", "--quiet", "-q"}]
+        self.engine_said: str | None = None
+        if any(word.startswith("--engine") for word in named):
+            from checkpointflow.cli.engine import parted
+
+            named, self.engine_said = parted(named)
+        self._words = named + argv[end:]
         self.command = ""
         self.form: Form = "ndjson" if "ndjson" in loose else "json"
         self.file: str | None = None
@@ -208,6 +222,13 @@ class Door:
         return self._settings
 
     @property
+    def engine(self) -> str | None:
+        """The address of the engine that runs are on, None for the embedded one."""
+        from checkpointflow.config import chosen_engine
+
+        return self.engine_said if self.engine_said is not None else chosen_engine()
+
+    @property
     def strict(self) -> list[str]:
         """`--strict`, if that was said, for the commands that follow."""
         return ["--strict"] if "--strict" in self._words else []
@@ -220,10 +241,16 @@ class Door:
         """Return what looks at runs, which needs no engine; it is closed with the door."""
         from checkpointflow.client import Reader
 
+        if self.engine is not None:
+            return self.client()
         return self._client or Reader(self.settings, place=self.place)
 
     def client(self, **options: Any) -> Client:
         """Return the client, made by the first call with its options; it is closed with the door."""
+        if self._client is None and self.engine is not None:
+            from checkpointflow.cli.engine import client_on
+
+            self._client = client_on(self.place, self.settings, **options)
         if self._client is None:
             from checkpointflow.client import Client
 
@@ -233,6 +260,10 @@ class Door:
     @property
     def place(self) -> Place:
         """The store, opened when it is first asked for, and what goes with it."""
+        if self._place is None and self.engine is not None:
+            from checkpointflow.cli.engine import place_on
+
+            self._place = place_on(self.engine, self.settings)
         if self._place is None:
             from checkpointflow.client.place import place_of
 

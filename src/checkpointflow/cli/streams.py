@@ -9,7 +9,7 @@ import sys
 TYPE_CHECKING = False  # as `typing` has it
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from typing import TextIO
+    from typing import NoReturn, TextIO
 
 FLUSH = b""
 """Among bytes to be written: what came so far is to be seen now."""
@@ -133,3 +133,16 @@ def _abandon(stdout: TextIO) -> None:
         os.close(null)
     except (OSError, ValueError):
         return  # no file behind it, so nothing is written at the end either
+
+
+def leave_at_once(code: int) -> NoReturn:
+    """End this process with an exit code, everything written, and nothing else done.
+
+    Threads of a library may still be at work that abort a process whose interpreter ends around them.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError, AttributeError):
+            continue  # nobody listens any more
+    os._exit(code)

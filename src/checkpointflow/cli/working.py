@@ -7,20 +7,28 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from checkpointflow import clock
 from checkpointflow.cli.shapes import run_fields
 from checkpointflow.values import JsonObject
 
 if TYPE_CHECKING:
-    from checkpointflow.client.working import Driven, Worker
+    from checkpointflow.client.working import Driven
+
+
+class Stoppable(Protocol):
+    """A worker of any engine."""
+
+    def stop(self) -> None:
+        """Let what goes on end; a second time: end it."""
+
 
 _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
 @contextmanager
-def stopping(worker: Worker) -> Iterator[None]:
+def stopping(worker: Stoppable) -> Iterator[None]:
     """Have signals stop a worker: the first lets what goes on end, the second ends it."""
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from checkpointflow.client.answering import Answering, too_late, unlike
 from checkpointflow.client.changes import Changes
@@ -23,6 +23,7 @@ from checkpointflow.errors import (
     StoreUnavailable,
     UsageError,
 )
+from checkpointflow.kernel.capabilities import EVERYTHING, Capability
 from checkpointflow.kernel.ids import RunId
 from checkpointflow.kernel.journal import Observer
 from checkpointflow.kernel.revising import reopen
@@ -60,6 +61,8 @@ class Client(Reader):
     this process, `on_created` the id of a new run as soon as it exists; `interrupt` lets a door pause a drive. Every
     method may raise PersistenceError.
     """
+
+    capabilities: ClassVar[frozenset[Capability]] = EVERYTHING
 
     def __init__(
         self,

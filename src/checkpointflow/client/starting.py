@@ -30,11 +30,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Starter:
-    """Begins runs; tells `observer` of a new one's first entry, and `on_created` its id as soon as it exists."""
+    """Begins runs; tells `observer` of a new one's first entry, and `on_created` its id as soon as it exists.
+
+    Where others perform the steps, it `needs_secrets` not, for those are read there.
+    """
 
     place: Place
     observer: Observer
     on_created: Callable[[str], None]
+    needs_secrets: bool = True
 
     def begin(
         self,
@@ -154,7 +158,7 @@ class Starter:
         )
 
     def _missing_secrets(self, definition: Definition) -> list[JsonObject]:
-        secrets = definition.secrets()
+        secrets = definition.secrets() if self.needs_secrets else []
         if not secrets:
             return []
         from checkpointflow.steps.secrets import missing_secrets

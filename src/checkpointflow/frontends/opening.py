@@ -1,9 +1,10 @@
-"""Opens the definition that a run keeps, by the front-end that stored it."""
+"""Opens the definition that a run keeps, and makes effects from their recipes, by the front-end that wrote them."""
 
 from __future__ import annotations
 
 from checkpointflow.errors import UnsupportedError
 from checkpointflow.frontends.definition import Definition
+from checkpointflow.kernel.run import LocalEffect
 from checkpointflow.values import JsonObject
 
 
@@ -30,3 +31,20 @@ def open_stored(stored: JsonObject, *, path: str | None) -> Definition:
         "the stored definition is of a form that this version does not know",
         hint="go on with the version that started the run",
     )
+
+
+def recalled(recipe: JsonObject) -> LocalEffect:
+    """Return the effect that a recipe stands for, in a process that does not drive its run.
+
+    Raises:
+        UnsupportedError: its code cannot be had here.
+    """
+    from checkpointflow.frontends.functions.loops import here
+
+    if recipe.get("kind") == "graph":
+        from checkpointflow.frontends.graph.recalling import recalled as of_graph
+
+        return of_graph(recipe, loop=here())
+    from checkpointflow.frontends.functions.calls import recalled as of_function
+
+    return of_function(recipe, loop=here)

@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 from checkpointflow.errors import NondeterminismError, StepFailedError, WorkflowCodeError
-from checkpointflow.kernel import ids
 from checkpointflow.kernel import run as port
 from checkpointflow.kernel.entries import ARGUMENT_BYTES
 from checkpointflow.kernel.fibers import Ask, Fiber, Members, Scheduler
@@ -52,6 +51,9 @@ class Driver(Protocol):
 
     def chance(self) -> float:
         """Return a random number."""
+
+    def mint_uuid(self) -> str:
+        """Return a random UUID."""
 
 
 class StepAsk(Ask[StepResult]):
@@ -180,7 +182,7 @@ class JournaledRun:
 
     def uuid4(self) -> str:
         """Return a random UUID, the same on every replay."""
-        return str(self._driver.value(self._scope.reserved("uuid4"), "uuid4", ids.random_uuid))
+        return str(self._driver.value(self._scope.reserved("uuid4"), "uuid4", self._driver.mint_uuid))
 
     def scope(self, name: str, kind: str, *, meaning: JsonValue = None, members: int | None = None) -> JournaledScope:
         """Open a scope."""

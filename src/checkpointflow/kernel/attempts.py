@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias, assert_never
 from checkpointflow.clock import Clock
 from checkpointflow.errors import CheckpointflowError
 from checkpointflow.kernel import entries as e
-from checkpointflow.kernel.effects import Broken, Effect, Executor, Failed, Finished, Succeeded, Unseen
+from checkpointflow.kernel.effects import Broken, Effect, Executor, Failed, Finished, Lost, Succeeded, Unseen
 from checkpointflow.kernel.ids import StepKey
 from checkpointflow.kernel.journal import Journal
 from checkpointflow.kernel.retry import next_try
@@ -114,6 +114,9 @@ class Attempts:
                 self._failed(effect, record, ending.error)
             case Unseen():
                 self._unseen(effect, record, finished, ending)
+            case Lost():
+                if ending.is_drained:
+                    self._interrupted(finished, "drained", in_doubt=effect.call.policy.effect == "once")
             case Broken():
                 doubt = ending.has_begun and effect.call.policy.effect == "once"
                 self._interrupted(finished, "outcome_lost" if ending.has_begun else "not_performed", in_doubt=doubt)

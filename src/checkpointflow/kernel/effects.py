@@ -58,7 +58,14 @@ class Broken:
     has_begun: bool = False
 
 
-Ending: TypeAlias = "Succeeded | Failed | Unseen | Broken"
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """Whoever performed the attempt died, or had to leave it (`is_drained`), and this drive goes on."""
+
+    is_drained: bool = False
+
+
+Ending: TypeAlias = "Succeeded | Failed | Unseen | Broken | Lost"
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,11 +60,15 @@ def drive(workflow: Workflow, hold: Hold, surroundings: Surroundings) -> DriveOu
         PersistenceError, JournalConflictError: the drive was abandoned; the run goes on from its last commit.
         NondeterminismError, UnsupportedError, InternalError: no fault of the run, which stays interrupted.
     """
-    return _Drive(workflow, hold, surroundings).run()
+    return Drive(workflow, hold, surroundings).run()
 
 
-class _Drive:
-    """One drive of one run, from taking over its journal to giving up the hold."""
+class Drive:
+    """One drive of one run, from taking over its journal to giving up the hold.
+
+    `run` does all of it in the caller's thread. A caller that must not be blocked says `begin`, and then `turn`
+    whenever something has come, until that says how the run ended.
+    """
 
     def __init__(self, workflow: Workflow, hold: Hold, world: Surroundings) -> None:
         self._workflow = workflow
@@ -78,29 +82,47 @@ class _Drive:
     # -- the whole -------------------------------------------------------------------------------
 
     def run(self) -> DriveOutcome:
+        """Drive until the run parks, settles or is paused; see `drive`."""
         self._world.interrupt.connect(self._world.executor.wake)
         try:
             status = self._state.status
             if status == "completed" or status == "failed" or status == "cancelled" or status == "moved":
                 self._journal.commit(release=True)
                 return DriveOutcome(status, [])
-            self._take_over()
-            return self._until_done()
+            self.begin()
+            while (outcome := self.turn()) is None:
+                self._absorb()
+            return outcome
         except BaseException:
             self._give_up()
             raise
         finally:
-            self._pass.close()
-            self._attempts.stop()
+            self.close()
 
-    def _take_over(self) -> None:
+    def leave(self) -> None:
+        """Leave the workflow's code; what is in flight goes on."""
+        self._pass.close()
+
+    def close(self) -> None:
+        """Leave the workflow's code, and end what is in flight."""
+        self.leave()
+        self._attempts.stop()
+
+    def begin(self) -> None:
         """End what a dead holder left behind, and note that a paused run goes on."""
         self._world.executor.end_orphans(self._hold.run_id, self._state.open_attempts())
         if self._state.status == "paused":
             self._journal.record(e.RunResumed(at=self._now(), actor=self._world.actor))
         self._journal.look()
 
-    def _until_done(self) -> DriveOutcome:
+    def turn(self) -> DriveOutcome | None:
+        """Go on as far as what has come allows; None if there is more to come while the run is driven.
+
+        After `waiting` a drive that `stays` may be given another turn.
+
+        Raises:
+            CheckpointflowError: no fault of the run, whose drive has to be given up.
+        """
         while True:
             try:
                 self._refuse_cancelled()
@@ -119,28 +141,39 @@ class _Drive:
             if message.kind == "cancel":
                 raise _Cancel(message)
 
-    def _go_on(self) -> DriveOutcome:
-        """Let the workflow decide and do what it decides, until it has settled or only waits are left."""
+    def _go_on(self) -> DriveOutcome | None:
+        """Let the workflow decide and do what it decides, until it has settled or there is something to wait for."""
         while True:
             self._pass.run()
             if self._pass.root.is_settled:
                 return self._settle()
-            if not self._go_live():
-                outcome = self._park()
-                if outcome is not None:
-                    return outcome
+            if self._go_live():
+                continue
+            if self._patience() is not None:
+                return None
+            outcome = self._park()
+            if outcome is not None:
+                return outcome
 
     def _go_live(self) -> bool:
-        """Do what the journal does not have yet; False if only waits are left."""
+        """Do what the journal does not have yet; False if that leaves the workflow as it was."""
         if self._world.interrupt.is_asked:
             raise _Stop
         self._pass.intend()
         self._commit()
-        return self._take_up() or self._fire_due() or self._absorb()
+        return self._take_up() or self._fire_due()
 
     def _new_pass(self) -> Pass:
         world = self._world
-        return Pass(self._workflow, self._hold.run_id, self._journal, self._attempts, world.clock, world.chance)
+        return Pass(
+            self._workflow,
+            self._hold.run_id,
+            self._journal,
+            self._attempts,
+            world.clock,
+            world.chance,
+            mint_uuid=world.mint_uuid,
+        )
 
     @property
     def _state(self) -> RunState:
@@ -237,22 +270,31 @@ class _Drive:
         self._pass.noticed(key)
         return True
 
-    def _absorb(self) -> bool:
-        """Wait for effects, short timers and the inbox; False if there is nothing to wait for in this process."""
-        patience = self._patience()
-        if patience is None:
-            return False
-        ended = self._attempts.wait(patience)
+    def absorb(self) -> None:
+        """Take in what has come by itself since the last turn: the ends of effects, and messages."""
+        if self._state.status == "waiting":
+            self._begun_at = self._now()
+        for key in self._attempts.wait(0.0) or ():
+            self._pass.noticed(key)
+        self._journal.look()
+
+    @property
+    def due_at(self) -> datetime | None:
+        """The instant of the next timer or deadline, None without any."""
+        return self._pass.timers[0][0] if self._pass.timers else None
+
+    def _absorb(self) -> None:
+        """Wait for effects, short timers and the inbox."""
+        ended = self._attempts.wait(self._patience() or 0.0)
         for key in ended or ():
             self._pass.noticed(key)
         if ended is None:
             self._journal.look()
-        return True
 
     def _patience(self) -> float | None:
         """Return how long to wait for effects, in seconds; None if only waits are left that may take long."""
         now = self._now()
-        soonest = min((due for due, _ in self._pass.timers), default=None)
+        soonest = self.due_at
         if not self._attempts and not self._has_inline_timer(now):
             return None
         if soonest is None:
@@ -297,7 +339,7 @@ class _Drive:
             failed = self._pass.failed_members()
             parked = e.RunParked(at=self._now(), elapsed_seconds=max(0.0, elapsed), failed_members=failed)
             self._journal.record(parked)
-        if self._journal.commit(release=True) is not None:
+        if self._journal.commit(release=not self._world.stays) is not None:
             return DriveOutcome("waiting", [*self._pass.warnings(), *self._stopped()])
         if is_news:
             self._journal.withdraw()
@@ -362,6 +404,17 @@ class _Drive:
         for key, record in list(self._state.records.items()):
             if isinstance(record, ScopeRecord):
                 self._pass.close_scope(key, None, cancelled=True)
+
+    def fail(self, error: CheckpointflowError) -> DriveOutcome:
+        """End a run that its engine cannot go on with: the effects are stopped, and the error is its failure."""
+        self._pass.close()
+        self._journal.keep_facts()
+        self._attempts.stop("cancelled")
+        self._journal.record(e.RunFailed(at=self._now(), error=_failure(error)))
+        while self._journal.commit(release=True) is None:
+            for message in self._journal.pending:
+                self._journal.take(message)
+        return DriveOutcome("failed", self._stopped())
 
     def _give_up(self, cause: Literal["paused", "drained"] = "paused") -> None:
         """Something that is no fault of the run ends the drive: keep the facts, and let others have it."""

@@ -14,7 +14,7 @@ from checkpointflow.kernel import entries as e
 from checkpointflow.kernel.asks import Asked, JournaledRun, SleepAsk, StepAsk, WaitAsk, differs, error_of
 from checkpointflow.kernel.effects import Effect, error_record
 from checkpointflow.kernel.fibers import Ask, Fiber, Scheduler
-from checkpointflow.kernel.ids import RunId, StepKey, WaitId
+from checkpointflow.kernel.ids import RunId, StepKey, WaitId, random_uuid
 from checkpointflow.kernel.journal import Journal
 from checkpointflow.kernel.run import Answer, RunInfo, StepContext, StepResult, WaitRequest, Workflow
 from checkpointflow.kernel.state import (
@@ -55,10 +55,13 @@ class Pass:
         attempts: Container[StepKey],
         clock: Clock,
         chance: Chance,
+        *,
+        mint_uuid: Callable[[], str] = random_uuid,
     ) -> None:
         self.scheduler = Scheduler(self._forsake)
         self.timers: list[tuple[datetime, StepKey]] = []
         self.chance = chance
+        self.mint_uuid = mint_uuid
         self._run_id = run_id
         self._journal = journal
         self._attempts = attempts

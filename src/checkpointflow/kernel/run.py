@@ -82,7 +82,8 @@ class LocalEffect:
     """An effect of this process: a callable that is called in a thread; its result has to be JSON.
 
     With a `loop` it returns an awaitable, which that loop runs. `identity` and `arguments` tell what it means, for the
-    comparison with the journal.
+    comparison with the journal. `recipe` is from what another process makes the same effect; None where only this one
+    can perform it.
     """
 
     function: Callable[[StepContext], object]
@@ -90,6 +91,7 @@ class LocalEffect:
     arguments: JsonValue = None
     policy: Policy = field(default_factory=Policy)
     loop: Loop | None = None
+    recipe: Callable[[], JsonObject] | None = None
 
 
 @dataclass(frozen=True, slots=True)

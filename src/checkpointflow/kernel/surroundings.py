@@ -53,7 +53,8 @@ class Interrupt:
 class Surroundings:
     """What a drive needs beside its run: the world, as arguments.
 
-    `inline_wait_seconds`: sleeps and backoffs up to this long are waited for in the process, longer ones park.
+    `inline_wait_seconds`: sleeps and backoffs up to this long are waited for in the process, longer ones park. A drive
+    that `stays` keeps the hold of a run that parks, and goes on with it once something has come.
     """
 
     store: Store
@@ -64,4 +65,6 @@ class Surroundings:
     observer: Observer = lambda _entries, _position: None
     interrupt: Interrupt = field(default_factory=Interrupt)
     actor: str | None = None
+    stays: bool = False
     chance: Callable[[], float] = ids.random_number
+    mint_uuid: Callable[[], str] = ids.random_uuid

@@ -244,33 +244,25 @@ class MemoryStore:
         row = _own(message, "accepted", message.wait_id)
         with self._data.lock:
             run = self._run(message.run_id)
-            if found := _first(run, lambda other: other.event_id == row.event_id):
-                return Delivery(outcome="duplicate", message=found)
-            if row.wait_id is not None and (found := _first(run, lambda other: other.wait_id == row.wait_id)):
-                return Delivery(outcome="answered", message=found)
-            waits = [w for _, w in run.waits if w.kind == "external_event" and w.wait_id == row.wait_id]
-            if not waits or row.wait_id is None:
-                return Delivery(outcome="closed")
-            due_at = waits[0].due_at
-            if due_at is not None and row.at >= due_at:
-                return Delivery(outcome="late")
-            return Delivery(outcome="accepted", message=self._insert(run, row))
+            return _unanswerable(run, row) or Delivery(outcome="accepted", message=self._insert(run, row))
 
     def deliver(self, message: Message) -> Delivery:
         """See Store."""
         row = _own(message, "kept" if message.kind == "event" else "accepted", None)
         with self._data.lock:
             run = self._run(message.run_id)
-            if found := _first(run, lambda other: other.event_id == row.event_id):
-                return Delivery(outcome="duplicate", message=found)
-            if run.head.is_settled:
-                return Delivery(outcome="settled")
-            if row.kind == "decide" and (refused := _undecidable(run, row)):
+            if refused := _undeliverable(run, row):
                 return refused
-            open_names = {wait.event_name for _, wait in run.waits if not _marked(run, wait).answered}
-            if row.kind == "event" and row.name in open_names:
-                return Delivery(outcome="open")
             return Delivery(outcome="kept" if row.kind == "event" else "accepted", message=self._insert(run, row))
+
+    def weighed(self, message: Message) -> Delivery:
+        """Return what would become of a message; nothing is changed."""
+        with self._data.lock:
+            run = self._run(message.run_id)
+            if message.kind == "event" and message.wait_id is not None:
+                row = _own(message, "accepted", message.wait_id)
+                return _unanswerable(run, row) or Delivery(outcome="accepted")
+            return _undeliverable(run, message) or Delivery(outcome="kept" if message.kind == "event" else "accepted")
 
     def _insert(self, run: _Run, row: Message) -> Message:
         run.inbox.append(replace(row, number=self._data.next()))
@@ -421,6 +413,31 @@ def _own(message: Message, state: MessageState, wait_id: WaitId | None, run_id: 
     payload, at = load(dump(message.payload)), clock.from_text(clock.to_text(message.at))
     run_id = run_id or message.run_id
     return replace(message, run_id=run_id, state=state, wait_id=wait_id, number=0, payload=payload, at=at)
+
+
+def _unanswerable(run: _Run, row: Message) -> Delivery | None:
+    """Tell why an answer is not accepted; None if it is."""
+    if found := _first(run, lambda other: other.event_id == row.event_id):
+        return Delivery(outcome="duplicate", message=found)
+    if row.wait_id is not None and (found := _first(run, lambda other: other.wait_id == row.wait_id)):
+        return Delivery(outcome="answered", message=found)
+    waits = [w for _, w in run.waits if w.kind == "external_event" and w.wait_id == row.wait_id]
+    if not waits or row.wait_id is None:
+        return Delivery(outcome="closed")
+    due_at = waits[0].due_at
+    return Delivery(outcome="late") if due_at is not None and row.at >= due_at else None
+
+
+def _undeliverable(run: _Run, row: Message) -> Delivery | None:
+    """Tell why an early event or a control message is not taken; None if it is."""
+    if found := _first(run, lambda other: other.event_id == row.event_id):
+        return Delivery(outcome="duplicate", message=found)
+    if run.head.is_settled:
+        return Delivery(outcome="settled")
+    if row.kind == "decide" and (refused := _undecidable(run, row)):
+        return refused
+    open_names = {wait.event_name for _, wait in run.waits if not _marked(run, wait).answered}
+    return Delivery(outcome="open") if row.kind == "event" and row.name in open_names else None
 
 
 def _undecidable(run: _Run, row: Message) -> Delivery | None:

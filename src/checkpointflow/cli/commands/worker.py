@@ -22,8 +22,8 @@ SUMMARY = "keep driving all runs that are interrupted or due; Ctrl-C or SIGTERM 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the words."""
-    meaning = "drive so many runs at a time (1)"
-    parser.add_argument("--concurrency", type=arguments.count, default=1, metavar="N", help=meaning)
+    meaning = "drive so many runs at a time (1); with `--engine`, perform so many steps at a time (100)"
+    parser.add_argument("--concurrency", type=arguments.count, metavar="N", help=meaning)
     arguments.add_pool(parser)
     arguments.add_actor(parser)
     arguments.add_drain(parser)
@@ -33,6 +33,10 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace, door: Door) -> Envelope:
     """Drive until a signal comes; what is going on then ends, or is left to whoever drives next."""
+    if door.engine is not None:
+        from checkpointflow.cli.serving import serve
+
+        return serve(args, door, door.engine)
     from checkpointflow.frontends.edited import Edits
 
     client = door.client(inline_wait_seconds=1.0)
@@ -51,7 +55,7 @@ def run(args: Namespace, door: Door) -> Envelope:
 
     worker = client.worker(
         pool=args.pool,
-        concurrency=args.concurrency,
+        concurrency=args.concurrency or 1,
         drain_seconds=args.drain_seconds,
         edits=Edits(),
         told=told,

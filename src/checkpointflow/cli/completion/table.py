@@ -92,6 +92,7 @@ def _words(command: Asking) -> Words:
             takes = action.nargs != 0
             options.append(Option(tuple(action.option_strings), str(action.help or ""), slot if takes else None))
     options += [Option((flag,), meaning, None) for flag, meaning in EVERYWHERE.items()]
+    options.append(Option(("--engine",), "act on the runs of another engine", Slot()))
     return Words(command.NAME, command.SUMMARY, tuple(options), tuple(places))
 
 

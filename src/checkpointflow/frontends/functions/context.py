@@ -5,25 +5,17 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from functools import partial
-from typing import Any, Literal, TypeVar, cast, overload
+from typing import Any, Literal, TypeVar, overload
 
 from checkpointflow.errors import StepTimeoutError, WorkflowCodeError
 from checkpointflow.frontends.definition import Definition
-from checkpointflow.frontends.functions import accepting, beside, questions
-from checkpointflow.frontends.functions.asking import Asked, Once, Together, entered, here
-from checkpointflow.frontends.functions.conversion import ANY, from_json, own, to_json
+from checkpointflow.frontends.functions import accepting, beside, calls, questions
+from checkpointflow.frontends.functions.asking import Asked, Together, entered, here
+from checkpointflow.frontends.functions.conversion import ANY, from_json, to_json
 from checkpointflow.frontends.functions.state import state_of_run
-from checkpointflow.frontends.functions.tasks import (
-    awaiting,
-    is_async,
-    name_of,
-    options_of,
-    performing,
-    returns_of,
-)
+from checkpointflow.frontends.functions.tasks import name_of, returns_of
 from checkpointflow.frontends.inputs import checked_input
-from checkpointflow.kernel.run import Answer, LocalEffect, Loop, Policy, StepContext, WaitRequest
+from checkpointflow.kernel.run import Answer, LocalEffect, Loop, WaitRequest
 from checkpointflow.values import JsonObject, JsonValue
 
 T = TypeVar("T")
@@ -98,44 +90,14 @@ class WorkflowContext:
     def _called(
         self, name: str, function: Callable[..., Any], args: tuple[Any, ...], named: Mapping[str, Any]
     ) -> Asked[Any]:
-        arguments: JsonValue = [to_json(one, f"{name}({index})") for index, one in enumerate(args)]
-        if named:
-            by_name: JsonObject = {one: to_json(value, f"{name}({one})") for one, value in named.items()}
-            arguments = {"arguments": arguments, "named": by_name}
-        given, by_key = [own(one) for one in args], {one: own(value) for one, value in named.items()}
-        call, policy, gives = partial(function, *given, **by_key), options_of(function).policy, returns_of(function)
-        if is_async(function):
-            return self._asked(name, lambda context: awaiting(context, call), arguments, policy, gives, self._loop())
-        return self._asked(name, lambda context: performing(context, call), arguments, policy, gives, None)
+        effect = calls.effect_of_call(name, function, args, named, loop=self._loop)
+        return self._asked(name, effect, returns_of(function))
 
     def _awaited(self, name: str, coroutine: Coroutine[Any, Any, Any]) -> Asked[Any]:
-        once = Once(coroutine)
-        return self._asked(name, lambda context: awaiting(context, once.take), None, Policy(), ANY, self._loop())
+        return self._asked(name, calls.effect_of_coroutine(name, coroutine, loop=self._loop), ANY)
 
-    def _asked(
-        self,
-        name: str,
-        function: Callable[[StepContext], object],
-        arguments: JsonValue,
-        policy: Policy,
-        gives: object,
-        loop: Loop | None,
-    ) -> Asked[Any]:
+    def _asked(self, name: str, effect: LocalEffect, gives: object) -> Asked[Any]:
         what = f"the result of `{name}`"
-
-        def plain(value: object) -> JsonValue:
-            return to_json(value, f"{name}()")
-
-        async def awaited(context: StepContext) -> JsonValue:
-            return plain(await cast(Awaitable[object], function(context)))
-
-        effect = LocalEffect(
-            function=awaited if loop is not None else lambda context: plain(function(context)),
-            identity=f"task:{name}",
-            arguments=arguments,
-            policy=policy,
-            loop=loop,
-        )
         return Asked(here().perform(name, effect), lambda result: from_json(result.output, gives, what))
 
     # -- beside each other -----------------------------------------------------------------------

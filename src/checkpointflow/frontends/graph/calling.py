@@ -17,6 +17,10 @@ from checkpointflow.kernel.run import LocalEffect, Loop, Policy, StepContext
 from checkpointflow.records import dataclass, field
 from checkpointflow.values import JsonObject, JsonValue, checked
 
+KIND = "graph"
+PLAIN = ("handler", "visit", "wave", "step", "state", "is_strict", "graph_name", "bound")
+"""What of a call is JSON as it is."""
+
 RESUME = "__resume__"
 ERROR = "__error__"
 
@@ -25,7 +29,8 @@ ERROR = "__error__"
 class Call:
     """One call of a handler: for which visit, and what it is given.
 
-    `answer` is a list of the answer it waited for, empty without one. `bound` is how many seconds are left of the
+    `definition` is the graph in which the node stands. `answer` is a list of the answer it waited for, empty without
+    one. `bound` is how many seconds are left of the
     time of the whole graph, None without such a bound.
     """
 
@@ -37,6 +42,7 @@ class Call:
     state: JsonObject
     is_strict: bool
     graph_name: str
+    definition: JsonObject = field(default_factory=dict)
     answer: tuple[JsonValue, ...] = ()
     item: tuple[int, JsonValue] | None = None
     bound: float | None = None
@@ -59,13 +65,18 @@ Emitted: TypeAlias = Callable[[str, Call, str, JsonObject], None]
 
 @dataclass(kw_only=True)
 class Shop:
-    """What the calls of one workflow share; `calls` are those of the present drive, by step key."""
+    """What the calls of one workflow share; `calls` are those of the present drive, by step key.
+
+    `module` and `code_path` say where another process finds the handlers, if it can.
+    """
 
     handlers: Mapping[str, Handler]
     services: Mapping[str, Any]
     digest: str
     emitted: Emitted
     loop: Loop
+    module: str | None = None
+    code_path: str | None = None
     monotonic: Callable[[], float] = time.monotonic
     calls: dict[str, Call] = field(default_factory=dict)
 
@@ -85,7 +96,17 @@ def effect_of(shop: Shop, call: Call) -> LocalEffect:
         arguments=meaning | ({"answered": True} if call.answer else {}),
         policy=_policy(call),
         loop=shop.loop if handler is not None and _is_async(handler) else None,
+        recipe=None if shop.module is None else lambda: _recipe(shop, call),
     )
+
+
+def _recipe(shop: Shop, call: Call) -> JsonObject:
+    """Return the call as JSON: where its handlers are found, and all that it is given."""
+    told: JsonObject = {"node": call.node.name, "definition": call.definition, "answer": [*call.answer]}
+    told |= {name: getattr(call, name) for name in PLAIN}
+    item: JsonValue = None if call.item is None else [*call.item]
+    place: JsonObject = {"kind": KIND, "module": shop.module, "code_path": shop.code_path, "digest": shop.digest}
+    return place | {"call": told | {"item": item}}
 
 
 def _policy(call: Call) -> Policy:

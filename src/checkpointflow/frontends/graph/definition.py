@@ -130,7 +130,15 @@ class GraphDefinition:
         if handlers is None:
             path = self.stored["code_path"]
             handlers = handlers_of(self._module, self.graph, path=None if path is None else str(path))
-        return GraphWorkflow(self.graph, handlers, services=self._services, loop=loop)
+        code_path = self.stored["code_path"]
+        return GraphWorkflow(
+            self.graph,
+            handlers,
+            services=self._services,
+            loop=loop,
+            module=None if self._services else self._module,
+            code_path=None if code_path is None else str(code_path),
+        )
 
 
 class GraphMeanings:

@@ -161,6 +161,7 @@ class Walk:
                 state=self.state,
                 is_strict=self.graph.policy.strict_outputs,
                 graph_name=self.graph.name,
+                definition=self.graph.definition,
                 answer=answer,
                 item=item,
                 bound=bound,

@@ -32,7 +32,8 @@ class _LoopOfCaller:
 class GraphWorkflow:
     """A graph with its handlers; `walk` is the walk of the present drive, for those who look on.
 
-    `loop` is where async handlers are awaited; without one it is that of the caller.
+    `loop` is where async handlers are awaited; without one it is that of the caller. `module` and `code_path` say where
+    another process finds the handlers.
     """
 
     def __init__(
@@ -43,6 +44,8 @@ class GraphWorkflow:
         services: Mapping[str, Any] | None = None,
         emitted: Emitted = _nobody,
         loop: Loop | None = None,
+        module: str | None = None,
+        code_path: str | None = None,
     ) -> None:
         self.graph = graph
         self.walk: Walk | None = None
@@ -52,6 +55,8 @@ class GraphWorkflow:
             digest=graph.digest,
             emitted=emitted,
             loop=loop or _LoopOfCaller(),
+            module=module,
+            code_path=code_path,
         )
 
     async def drive(self, run: Run) -> JsonObject:

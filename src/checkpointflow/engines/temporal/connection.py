@@ -1,0 +1,145 @@
+"""A connection to a Temporal service for callers that are no coroutines, and its troubles as errors of ours."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from checkpointflow.engines.temporal.address import Address
+from checkpointflow.errors import CheckpointflowError, MissingExtraError, StoreUnavailable
+
+if TYPE_CHECKING:
+    from temporalio.client import Client
+    from temporalio.service import RPCError
+
+T = TypeVar("T")
+
+CONNECT_SECONDS = 5.0
+RPC = timedelta(seconds=5)
+"""How long the service may take for one answer."""
+
+
+def require_temporalio() -> None:
+    """Refuse to go on without the extra.
+
+    Raises:
+        MissingExtraError: `temporalio` is not installed.
+    """
+    try:
+        import temporalio.client  # noqa: F401
+    except ImportError:
+        raise MissingExtraError(
+            "runs on Temporal need the package `temporalio`, which is not installed; "
+            "say `pip install 'checkpointflow[temporal]'`"
+        ) from None
+
+
+async def connected(address: Address, folder: Path) -> Client:
+    """Return a client of the service; large values are kept in the folder, unless the address names another.
+
+    Raises:
+        MissingExtraError: `temporalio` is not installed.
+        StoreUnavailable: the service does not answer, or has no such namespace.
+    """
+    require_temporalio()
+    from temporalio.client import Client as TemporalClient
+    from temporalio.service import RPCError
+
+    from checkpointflow.engines.temporal.conversion import converter
+
+    try:
+        client = await asyncio.wait_for(
+            TemporalClient.connect(
+                address.target, namespace=address.namespace, data_converter=converter(address.blobs or folder)
+            ),
+            CONNECT_SECONDS,
+        )
+        await _check_namespace(client)
+    except RPCError as error:
+        raise unavailable(address, error) from None
+    except (TimeoutError, RuntimeError, OSError, ValueError) as error:
+        raise _unreachable(address, _first_line(error)) from None
+    return client
+
+
+async def _check_namespace(client: Client) -> None:
+    from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
+
+    await client.workflow_service.describe_namespace(
+        DescribeNamespaceRequest(namespace=client.namespace), timeout=RPC, retry=False
+    )
+
+
+class Connection:
+    """A client that is called from one thread, call by call, on an event loop of its own."""
+
+    def __init__(self, address: Address, folder: Path) -> None:
+        self.address = address
+        self._folder = folder
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._client: Client | None = None
+
+    def call(self, work: Callable[[Client], Coroutine[Any, Any, T]]) -> T:
+        """Return what a coroutine over the client returns.
+
+        Raises:
+            StoreUnavailable: the service does not answer.
+            RPCError: it answers that something cannot be done.
+        """
+        require_temporalio()
+        from temporalio.service import RPCError
+
+        try:
+            return self._run(work)
+        except RPCError as error:
+            if is_trouble(error):
+                raise unavailable(self.address, error) from None
+            raise
+
+    def _run(self, work: Callable[[Client], Coroutine[Any, Any, T]]) -> T:
+        if self._loop is None:
+            self._loop = asyncio.new_event_loop()
+        if self._client is None:
+            self._client = self._loop.run_until_complete(connected(self.address, self._folder))
+        return self._loop.run_until_complete(work(self._client))
+
+    def close(self) -> None:
+        """Leave the service."""
+        if self._loop is not None:
+            loop, self._loop, self._client = self._loop, None, None
+            loop.run_until_complete(loop.shutdown_asyncgens())
+            loop.close()
+
+
+def is_trouble(error: RPCError) -> bool:
+    """Tell whether an error is about the service, and not about what it was asked."""
+    from temporalio.service import RPCStatusCode as Code
+
+    return error.status in (Code.UNAVAILABLE, Code.DEADLINE_EXCEEDED, Code.CANCELLED, Code.UNAUTHENTICATED,
+                            Code.PERMISSION_DENIED, Code.RESOURCE_EXHAUSTED, Code.INTERNAL)  # fmt: skip
+
+
+def unavailable(address: Address, error: RPCError) -> CheckpointflowError:
+    """Return what is said of a service that does not do as it should."""
+    from temporalio.service import RPCStatusCode as Code
+
+    if error.status == Code.NOT_FOUND:
+        return StoreUnavailable(
+            f"the Temporal service at `{address.target}` has no namespace `{address.namespace}`; "
+            "make it, or name another in the engine's address"
+        )
+    return _unreachable(address, _first_line(error))
+
+
+def _unreachable(address: Address, why: str) -> StoreUnavailable:
+    rest = f" ({why})" if why else ""
+    return StoreUnavailable(
+        f"the Temporal service at `{address.target}` does not answer{rest}; start it, or mend the engine's address"
+    )
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [""])[0].strip()[:200]

@@ -1,0 +1,180 @@
+"""What `cpf` says of runs on Temporal: the same envelopes, and one clear sentence where something is missing."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from checkpointflow.cli.engine import ON_ENGINES
+from temporal.service import Server, Service
+
+HEAD = "schema_version: checkpointflow/v1\nworkflow:\n  id: flow\n  inputs: {}\n  steps:\n"
+GATE = HEAD + (
+    "    - {id: ask, kind: await_event, audience: user, event_name: go, input_schema: {type: integer}}\n"
+    '    - {id: last, kind: end, result: "${steps.ask.outputs}"}\n'
+)
+FAST_SECONDS = 20.0
+"""Far less than anybody would wait, far more than a busy machine needs."""
+
+
+@pytest.fixture
+def alone(tmp_path: Path) -> Service:
+    """A service that is not there."""
+    server = Server(tmp_path)
+    return Service(server, "nobody", tmp_path)
+
+
+# -- what is missing -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("redis://here", "there is no engine at"),
+        ("temporal://", "it names no host"),
+        ("temporal://here:x/y", "cannot be used"),
+        ("temporal://here/a/b", "a namespace has no `/`"),
+        ("temporal://here/a?queue=b", "`queue` is unknown"),
+        ("temporal://here/a?task_queue=", "a value is missing"),
+        ("temporal://me@here/a", "it says more than that"),
+    ],
+)
+def test_a_wrong_address_is_a_usage_error(alone: Service, url: str, why: str) -> None:
+    for words in (("runs",), ("worker",)):
+        refused = alone.cpf("--engine", url, *words)
+        assert (refused["exit_code"], refused["error"]["code"]) == (10, "ERR_USAGE")
+        assert why in refused["error"]["message"]
+
+
+def test_an_address_has_to_follow_the_option(alone: Service) -> None:
+    assert alone.cpf("runs", "--engine")["error"]["code"] == "ERR_USAGE"
+
+
+@pytest.mark.parametrize("words", [("runs",), ("worker",), ("run", "-f", "gate.yaml"), ("status", "--run-id", "abcd")])
+def test_a_service_that_is_not_there_is_said_to_be_so_in_seconds(alone: Service, words: tuple[str, ...]) -> None:
+    alone.write("gate.yaml", GATE)
+    begun = time.monotonic()
+    refused = alone.cpf(*words)
+    assert time.monotonic() - begun < FAST_SECONDS
+    assert (refused["exit_code"], refused["error"]["code"]) == (60, "ERR_STORE_UNAVAILABLE")
+    assert f"127.0.0.1:{alone.server.port}` does not answer" in refused["error"]["message"]
+
+
+def test_a_namespace_that_is_not_there_is_named(service: Service) -> None:
+    url = service.url.replace("/default", "/other")
+    refused = service.cpf("--engine", url, "runs")
+    assert (refused["exit_code"], refused["error"]["code"]) == (60, "ERR_STORE_UNAVAILABLE")
+    assert "no namespace `other`" in refused["error"]["message"]
+
+
+def test_without_the_extra_the_line_that_installs_it_is_said(alone: Service) -> None:
+    (alone.folder / "temporalio").mkdir()
+    (alone.folder / "temporalio" / "__init__.py").write_text("raise ImportError('not here')\n")
+    refused = alone.cpf("runs", PYTHONPATH=str(alone.folder))
+    assert (refused["exit_code"], refused["error"]["code"]) == (80, "ERR_MISSING_EXTRA")
+    assert "pip install 'checkpointflow[temporal]'" in refused["error"]["message"]
+
+
+def test_a_run_without_a_worker_stands_and_says_how_to_start_one(service: Service) -> None:
+    service.write("gate.yaml", GATE)
+    begun = time.monotonic()
+    left = service.cpf("run", "-f", "gate.yaml", "--run-id", "lonely-run")
+    assert time.monotonic() - begun < 2 * FAST_SECONDS
+    assert (left["status"], left["exit_code"]) == ("interrupted", 20)
+    assert "no worker has taken it up" in left["warnings"][0]
+    assert left["next_actions"][0]["argv"] == ["cpf", "worker"]
+    with service.worker():
+        assert service.cpf("run", "-f", "gate.yaml", "--run-id", "lonely-run")["status"] == "waiting"
+
+
+# -- which commands --------------------------------------------------------------------------------
+
+
+def test_other_commands_are_refused_in_one_sentence(alone: Service) -> None:
+    for words in (("logs", "--run-id", "abcd"), ("retry", "--run-id", "abcd"), ("tick",), ("gc", "--older-than", "1d")):
+        refused = alone.cpf(*words)
+        assert (refused["exit_code"], refused["error"]["code"]) == (80, "ERR_UNSUPPORTED")
+        assert "unset `CPF_ENGINE`" in refused["error"]["message"]
+    said = alone.cpf("--engine", alone.url, "validate", "-f", alone.write("gate.yaml", GATE), CPF_ENGINE="")
+    assert (said["exit_code"], said["error"]["code"]) == (80, "ERR_UNSUPPORTED")
+
+
+def test_commands_that_look_at_no_runs_take_no_notice_of_the_variable(alone: Service) -> None:
+    assert alone.cpf("validate", "-f", alone.write("gate.yaml", GATE))["ok"]
+    assert "worker" in ON_ENGINES
+
+
+def test_going_on_under_an_edited_document_is_refused(service: Service) -> None:
+    service.write("gate.yaml", GATE)
+    with service.worker():
+        service.cpf("run", "-f", "gate.yaml", "--run-id", "revised-run")
+        refused = service.cpf("resume", "--run-id", "revised-run", "--with", "gate.yaml")
+        assert (refused["exit_code"], refused["error"]["code"]) == (80, "ERR_UNSUPPORTED")
+
+
+# -- envelopes -------------------------------------------------------------------------------------
+
+
+def test_commands_name_the_engine_only_where_the_caller_did(service: Service) -> None:
+    service.write("gate.yaml", GATE)
+    with service.worker():
+        by_variable = service.cpf("run", "-f", "gate.yaml")
+        assert by_variable["wait"]["resume"]["argv"][:2] == ["cpf", "resume"]
+        by_option = service.cpf("--engine", service.url, "run", "-f", "gate.yaml", CPF_ENGINE="")
+        argv = by_option["wait"]["resume"]["argv"]
+        assert argv[:4] == ["cpf", "--engine", service.url, "resume"]
+        (service.folder / "response.json").write_text("5")
+        assert service.cpf(*argv[1:], CPF_ENGINE="")["result"] == 5
+
+
+def test_what_cannot_be_done_here_is_not_advised(service: Service) -> None:
+    service.write("fails.yaml", HEAD + "    - {id: a, kind: cli, command: 'exit 4'}\n")
+    with service.worker():
+        failed = service.cpf("run", "-f", "fails.yaml")
+    assert (failed["status"], failed["exit_code"]) == ("failed", 30)
+    assert {action["argv"][1] for action in failed["next_actions"]} <= set(ON_ENGINES)
+
+
+def test_the_facts_are_streamed(service: Service) -> None:
+    service.write("gate.yaml", GATE)
+    with service.worker():
+        process = service.start("run", "-f", "gate.yaml", "-o", "ndjson")
+        stdout, _ = process.communicate(timeout=60)
+    told = [json.loads(line) for line in stdout.splitlines()]
+    assert [one.get("entry") for one in told] == ["run_started", "wait_opened", "run_parked", None]
+    assert [one["position"] for one in told[:-1]] == [1, 2, 3]
+    assert told[-1]["status"] == "waiting"
+
+
+def test_a_fragment_of_an_id_is_enough(service: Service) -> None:
+    service.write("gate.yaml", GATE)
+    with service.worker():
+        service.cpf("run", "-f", "gate.yaml", "--run-id", "fragment-of-it")
+        assert service.cpf("status", "--run-id", "fragment-of-it")["run_id"] == "fragment-of-it"
+        for fragment in ("fragment-", "nt-of-it"):
+            for _ in range(50):
+                found = service.cpf("status", "--run-id", fragment)
+                if found["exit_code"] == 40:
+                    break
+            assert found["run_id"] == "fragment-of-it"
+        assert service.cpf("status", "--run-id", "nothing-like-it")["error"]["code"] == "ERR_RUN_NOT_FOUND"
+
+
+def test_ctrl_c_leaves_the_run_to_its_workers(service: Service) -> None:
+    service.write("long.yaml", HEAD + "    - {id: a, kind: cli, command: 'echo > begun; cat go_on'}\n")
+    for name in ("begun", "go_on"):
+        os.mkfifo(service.folder / name)
+    with service.worker():
+        process = service.start("run", "-f", "long.yaml", "--run-id", "left-alone")
+        (service.folder / "begun").read_text()
+        process.send_signal(signal.SIGINT)
+        stdout, _ = process.communicate(timeout=60)
+        left = json.loads(stdout)
+        assert (process.returncode, left["status"]) == (130, "running"), left
+        (service.folder / "go_on").write_text("on")
+        assert service.cpf("resume", "--run-id", "left-alone")["status"] == "completed"
