@@ -57,8 +57,16 @@ def prepare(connection: Connection[TupleRow], address: Address) -> None:
     """
     if _version(connection, address) == SCHEMA_VERSION:
         return
+    connection.execute("SELECT pg_advisory_lock(%s, 0)", [LOCKS])  # before the transaction, whose beginning makes sure
+    try:  # that what others did meanwhile is seen: what a session knows of a catalog is not looked up for each statement
+        _upgrade(connection, address)
+    finally:
+        if not connection.closed:
+            connection.execute("SELECT pg_advisory_unlock(%s, 0)", [LOCKS])
+
+
+def _upgrade(connection: Connection[TupleRow], address: Address) -> None:
     with connection.transaction():
-        connection.execute("SELECT pg_advisory_xact_lock(%s, 0)", [LOCKS])
         version = _version(connection, address)
         if not version:
             connection.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
