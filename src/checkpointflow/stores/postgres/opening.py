@@ -57,8 +57,9 @@ def prepare(connection: Connection[TupleRow], address: Address) -> None:
     """
     if _version(connection, address) == SCHEMA_VERSION:
         return
-    connection.execute("SELECT pg_advisory_lock(%s, 0)", [LOCKS])  # before the transaction, whose beginning makes sure
-    try:  # that what others did meanwhile is seen: what a session knows of a catalog is not looked up for each statement
+    # before the transaction: only its beginning makes a session look up anew which tables there are
+    connection.execute("SELECT pg_advisory_lock(%s, 0)", [LOCKS])
+    try:
         _upgrade(connection, address)
     finally:
         if not connection.closed:
