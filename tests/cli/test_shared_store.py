@@ -134,7 +134,7 @@ def test_the_doctor_looks_at_the_server(url: str, cpf: Program, at: Say) -> None
     assert "PostgreSQL 1" in found["store"]["message"]
     assert "fsync = off" in found["durability"]["message"]  # as the server of these tests runs
     assert load_settings().host in found["pool"]["message"]
-    assert found["retention"]["message"].startswith("0 runs have settled")
+    assert found["retention"]["message"].startswith("settled runs: 0")
 
 
 def test_what_is_to_be_installed_names_the_store_without_its_password(url: str, cpf: Program) -> None:

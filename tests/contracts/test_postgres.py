@@ -72,6 +72,25 @@ def test_tables_of_a_newer_version_are_refused_and_left_alone(database_url: str,
     assert postgres.run("SELECT version FROM checkpointflow.store", database=f"test_{name}") == [(SCHEMA_VERSION + 7,)]
 
 
+def test_all_that_open_a_new_database_at_once_find_one_store(database_url: str) -> None:
+    gate, problems = threading.Barrier(12), list[BaseException]()
+
+    def open_it() -> None:
+        gate.wait()
+        try:
+            with contextlib.closing(PostgresStore(database_url, host="here")) as store:
+                store.find("some")
+        except BaseException as error:
+            problems.append(error)
+
+    threads = [threading.Thread(target=open_it) for _ in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert problems == []
+
+
 def test_a_database_that_is_used_by_others_keeps_what_they_have(database_url: str, postgres: Server) -> None:
     name = "test_" + database_url.rpartition("/test_")[2].partition("?")[0]
     postgres.run("CREATE TABLE runs (mine int); INSERT INTO runs VALUES (7)", database=name)

@@ -57,8 +57,17 @@ def prepare(connection: Connection[TupleRow], address: Address) -> None:
     """
     if _version(connection, address) == SCHEMA_VERSION:
         return
+    # before the transaction: only its beginning makes a session look up anew which tables there are
+    connection.execute("SELECT pg_advisory_lock(%s, 0)", [LOCKS])
+    try:
+        _upgrade(connection, address)
+    finally:
+        if not connection.closed:
+            connection.execute("SELECT pg_advisory_unlock(%s, 0)", [LOCKS])
+
+
+def _upgrade(connection: Connection[TupleRow], address: Address) -> None:
     with connection.transaction():
-        connection.execute("SELECT pg_advisory_xact_lock(%s, 0)", [LOCKS])
         version = _version(connection, address)
         if not version:
             connection.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
