@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import threading
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from checkpointflow.kernel import entries as e
@@ -16,6 +16,8 @@ from torture.moves import Report
 from torture.web import Request
 
 ALL = 1_000_000
+UNKNOWN = 1_000_000
+"""The epoch of a run that is gone: it may have been taken up again, for nothing, after it was read."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +84,7 @@ def stayed(entries: Sequence[e.AnyEntry]) -> Sequence[e.AnyEntry]:
 
 def found_in(homes: Sequence[Home], forgotten: Sequence[RunEvidence]) -> list[RunEvidence]:
     """Return what the stores of the homes say of each run, and what they said of those that are gone."""
-    found: dict[tuple[str, str], RunEvidence] = {(run.home, run.head.run_id): run for run in forgotten}
+    found = {(run.home, run.head.run_id): replace(run, epoch=UNKNOWN) for run in forgotten}
     for home in homes:
         with contextlib.closing(home.open()) as store:
             epochs = home.epochs()

@@ -4,6 +4,8 @@ import gzip
 import json
 import os
 import socket
+import subprocess
+import sys
 import threading
 import tracemalloc
 import zlib
@@ -822,3 +824,40 @@ def test_no_proxy_is_read_as_others_read_it(listed, url, is_proxied):
 
 def test_the_kind_introduces_itself():
     assert KINDS["api"].run is api.run
+
+
+TWO_AT_ONCE = """
+import sys, threading
+from checkpointflow.steps.exchange import Line, Request, Route, Unreached
+from checkpointflow.steps.urls import parse_url
+
+met = []
+
+def ask():
+    request = Request(method="GET", url=parse_url("http://127.0.0.1:9/"), headers={}, body=None)
+    try:
+        Line({}).send(request, Route(addresses=["127.0.0.1"], port=9))
+    except Unreached:
+        met.append("unreached")
+
+class Halfway:
+    def find_spec(self, name, *_rest):
+        if name == "urllib3.connectionpool" and threading.current_thread() is first:
+            second.start()
+            met.append(f"beside: {beside.wait(0.3)}")
+        elif name == "urllib3.connection" and threading.current_thread() is second:
+            beside.set()
+
+beside = threading.Event()
+first, second = threading.Thread(target=ask), threading.Thread(target=ask)
+sys.meta_path.insert(0, Halfway())
+first.start()
+first.join()
+second.join()
+print(met)
+"""
+
+
+def test_two_first_requests_at_once_do_not_load_the_client_beside_each_other():
+    process = subprocess.run([sys.executable, "-c", TWO_AT_ONCE], capture_output=True, text=True)
+    assert process.stdout == "['beside: False', 'unreached', 'unreached']\n", process.stderr

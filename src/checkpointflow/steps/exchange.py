@@ -27,6 +27,8 @@ _FIRST_FINAL = 200
 CONNECT_SECONDS = 10.0
 """How long one address may take to take up a connection, TLS included, before the next one is tried."""
 
+_LOADING = threading.Lock()
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Request:
@@ -75,6 +77,7 @@ class Line:
             EffectStopped: the line was ended.
             UnsupportedError: the certificates to trust cannot be read.
         """
+        _load()
         from urllib3.exceptions import HTTPError
 
         connection = self._connected(request.url, route)
@@ -160,6 +163,13 @@ class Line:
             headers = {"Proxy-Authorization": authorization} if authorization is not None else None
             connection.set_tunnel(url.host, url.port, headers)
         return connection
+
+
+def _load() -> None:
+    """Have one thread load all that is needed: of a package that is half loaded another one could take a part."""
+    with _LOADING:
+        import urllib3.connection
+        import urllib3.exceptions  # noqa: F401 - they import each other
 
 
 class _WholeHead(HTTPResponse):
