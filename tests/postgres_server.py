@@ -210,9 +210,17 @@ def _usable(programs: Path, folder: Path, owner: Mapping[str, object]) -> Path:
     try:
         subprocess.run([programs / "initdb", "--version"], stdout=subprocess.DEVNULL, check=True, cwd="/", **owner)
     except PermissionError:
-        shutil.copytree(programs.parent, folder / "programs", symlinks=True)
-        return folder / "programs" / "bin"
+        return _copied(programs, folder / "programs")
     return programs
+
+
+def _copied(programs: Path, to: Path) -> Path:
+    """Copy the programs of the wheel, and the libraries beside its package, which they find from where they lie."""
+    package = programs.parent.parent
+    libraries = f"{package.name}.libs"
+    shutil.copytree(programs.parent, to / package.name / programs.parent.name, symlinks=True)
+    shutil.copytree(package.parent / libraries, to / libraries, symlinks=True)
+    return to / package.name / programs.parent.name / programs.name
 
 
 def _begin(programs: Path, folder: Path, owner: Mapping[str, object]) -> subprocess.Popen[bytes]:

@@ -342,7 +342,7 @@ class Scheduler:
             return
         error = WorkflowCodeError(
             f"{_place(fiber.coroutine)}: a workflow awaited something that is none of its verbs; "
-            "do it inside a step, and sleep with the workflow's own `sleep`"
+            "do it inside a step, and sleep or wait for several with the workflow's own `sleep` and `parallel`"
         )
         self._close(fiber)
         self._finish(fiber, None, error)

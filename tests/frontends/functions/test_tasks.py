@@ -481,6 +481,7 @@ def test_nothing_but_verbs_may_be_awaited_and_the_place_is_told(wrong: Any) -> N
     outcome = wrong.run_sync()
     assert (outcome.status, outcome.error["code"]) == ("failed", "ERR_WORKFLOW_CODE")
     assert "awaited something that is none of its verbs" in outcome.error["message"]
+    assert "`ctx.parallel`" in outcome.error["message"] or "`parallel`" in outcome.error["message"]
     assert f"{__file__}:" in outcome.error["message"]
 
 

@@ -96,7 +96,9 @@ def _common_fields() -> JsonObject:
         "name": text("A name for people", x_place="note"),
         "description": text("What the step is for", x_place="note"),
         "if": described("The step is skipped unless this is true", type=["string", "boolean"], x_place="condition"),
-        "timeout_seconds": seconds("How long it may take, in seconds; 0 for as long as it likes"),
+        "timeout_seconds": seconds(
+            "How long it may take, in seconds; 0 for as long as it likes, a wait for a century at most"
+        ),
         "retry": retry_policy(),
         "effect": choice(
             "Whether it may be performed again when nobody knows if it took effect",

@@ -133,7 +133,7 @@ def retry_policy(*, raises: bool = False, title: str = "When a failed step is tr
         says = f"{says}; a step of kind `python` may also name exceptions"
     fields: JsonObject = {
         "max_attempts": described("How often it is tried, the first time included", type="integer", minimum=1),
-        "backoff_seconds": seconds("The pause before the second try", default=1),
+        "backoff_seconds": seconds("The pause before the second try; no pause is longer than 30 days", default=1),
         "strategy": choice("Whether pauses stay or double", "fixed", "exponential", default="fixed"),
         "max_backoff_seconds": seconds("The longest pause"),
         "jitter": described("Whether pauses are shortened by chance", type="boolean", default=False),

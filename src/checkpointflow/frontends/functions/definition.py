@@ -207,7 +207,7 @@ def _explained(error: BaseException, definition: FunctionDefinition) -> Workflow
     if isinstance(error, RuntimeError) and "event loop" in str(error):
         return WorkflowCodeError(
             f"{place}: the workflow awaited something that is none of its verbs; do it inside a task, "
-            "and sleep with `ctx.sleep`"
+            "have several go on at once with `ctx.parallel`, and sleep with `ctx.sleep`"
         )
     names: list[JsonValue] = [cls.__name__ for cls in type(error).__mro__ if cls is not object]
     return WorkflowCodeError(f"{place}: {said(error)}", details={"exceptions": names})
