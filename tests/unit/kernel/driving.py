@@ -362,10 +362,10 @@ class World:
         payload: JsonValue = {"decision": decision, "output": output, "reason": "seen"}
         return self.store.deliver(self._message("decide", key, payload, None))
 
-    def misdirected(self) -> None:
+    def misdirected(self, name: str = "nothing") -> None:
         """A decision of a step that is in no doubt, as stores of earlier versions accepted it: nothing comes of it."""
         payload: JsonValue = {"decision": "done", "output": None, "reason": None}
-        message = replace(self._message("decide", "nothing", payload, None), state="accepted")
+        message = replace(self._message("decide", name, payload, None), state="accepted")
         self.store._insert(self.store._run(RUN), message)
 
     def _message(self, kind: MessageKind, name: str, payload: JsonValue, wait: OpenWait | None) -> Message:

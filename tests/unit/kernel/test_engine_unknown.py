@@ -293,6 +293,23 @@ def test_a_decision_about_a_step_that_is_not_in_doubt_changes_nothing():
     assert world.store.pending("run-1") == ()
 
 
+def test_a_decision_about_a_step_that_has_ended_changes_nothing():
+    async def flow(run):
+        number = await output(run, "s")
+        await run.wait("gate", event())
+        return number
+
+    world = World()
+    assert world.drive(flow).status == "waiting"
+    before = world.journal()
+    world.misdirected("s")
+    assert world.drive(flow).status == "waiting"
+    assert [name for name in world.journal() if name.startswith("step")] == [
+        name for name in before if name.startswith("step")
+    ]
+    assert world.store.pending("run-1") == ()
+
+
 def test_a_decision_that_comes_before_the_release_is_taken_up():
     world, flow = World(), stepping(once=True)
     world.die_in(flow, "s")
