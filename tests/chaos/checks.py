@@ -76,10 +76,12 @@ def _answers(run: Seen) -> Iterator[str]:
         yield f"its journal has {len(journal)} answers"
     given = [(told.event_id, told.payload) for told in run.told]
     yield from (f"answer {one} was not given so" for one in journal if one not in given)
-    promised = {told.event_id for told in run.told if told.outcome in ("accepted", "kept")}
-    yield from (f"answer {lost} was accepted, and is not in the journal" for lost in promised - {e for e, _ in journal})
-    refused = {told.event_id for told in run.told if told.outcome == "refused"}
-    yield from (f"answer {one} was refused, and is in the journal" for one, _ in journal if one in refused)
+    taken = {event_id for event_id, _ in journal}
+    for told in run.told:
+        if told.outcome in ("accepted", "kept") and told.event_id not in taken:
+            yield f"answer {told.event_id} was {told.outcome}, and is not in the journal"
+        if told.outcome == "refused" and told.event_id in taken:
+            yield f"answer {told.event_id} was refused, and is in the journal"
 
 
 def _steps(run: Seen) -> Iterator[str]:
