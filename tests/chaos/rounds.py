@@ -54,7 +54,7 @@ def chaos(team: Team, runs: int, *, seed: int, pause: tuple[float, float] | None
         people.all(range(runs), People.await_end)
         storm.abate()
         people.all(range(runs), People.await_journal)
-        seen = _look(team, people.told, runs)
+        seen = look(team, people.told, runs)
     wrong = [sentence for run in seen for sentence in violations(run)]
     again = sum(repeated(run) for run in seen)
     return Figures(runs, storm.kills, again, len(left), wrong, time.monotonic() - begun)
@@ -112,7 +112,8 @@ class People:
         return Approver(self._team, client, self.told)
 
 
-def _look(team: Team, told: list[Told], runs: int) -> list[Seen]:
+def look(team: Team, told: list[Told], runs: int) -> list[Seen]:
+    """Return what is to be seen of all runs, in the journals and outside."""
     effects = effects_of(team.effects.read_text())
     found = []
     with team.client() as client:
