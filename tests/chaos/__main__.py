@@ -14,7 +14,7 @@ from pathlib import Path
 from chaos.rounds import Figures, chaos
 from chaos.teams import TEAMS
 
-PAUSE = (2.0, 5.0)
+PAUSE = (3.0, 7.0)
 """How many seconds lie between two kills, at least and at most."""
 
 
@@ -49,6 +49,7 @@ def told(name: str, figures: Figures, seed: int) -> str:
     line = (
         f"{name:>8}: {figures.runs} runs, {figures.unattended} answered while no worker lived; "
         f"{figures.kills} workers killed, {figures.repeated} attempts repeated, "
+        f"{figures.doubts} doubts decided, "
         f"{len(figures.violations)} violations, {figures.seconds:.0f} s (seed {seed})"
     )
     return "\n".join([line, *figures.violations[:100]]) + "\n"

@@ -6,12 +6,14 @@ import json
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 
 from chaos.teams import Team
 from checkpointflow.client import Client
-from checkpointflow.errors import PersistenceError, RunNotWaitingError, RunSettledError
+from checkpointflow.errors import PersistenceError, RunNotWaitingError, RunSettledError, StepNotInDoubtError
 from checkpointflow.values import JsonObject
+from checkpointflow.views import RunView
 
 PATIENCE_SECONDS = 300.0
 _PAUSE_SECONDS = 0.05
@@ -83,8 +85,24 @@ class Approver:
             Approver(self._team, client, self._told)._send(number, by)
 
     def await_question(self, number: int) -> None:
-        """Wait until a run asks."""
-        until(lambda: bool(self._client.get(run_id_of(number)).waits), f"{run_id_of(number)} does not ask")
+        """Wait until a run asks for its approval."""
+        until(lambda: self._asks(number), f"{run_id_of(number)} does not ask")
+
+    def await_end(self, number: int) -> None:
+        """Wait until a run has ended."""
+        until(lambda: self._view(number).status in SETTLED, f"{run_id_of(number)} does not settle")
+
+    def _asks(self, number: int) -> bool:
+        return any(wait.event_name == "approval" for wait in self._view(number).waits)
+
+    def _view(self, number: int) -> RunView:
+        """Return a run; a step that three workers in a row have died with is in doubt, and is to be performed again."""
+        view = self._client.get(run_id_of(number))
+        for wait in view.waits:
+            if wait.kind == "in_doubt" and not wait.is_answered:
+                with suppress(StepNotInDoubtError):
+                    self._client.decide(view.run_id, wait.step_key, "again", reason="chaos kills", follow=False)
+        return view
 
     def _send(self, number: int, by: str) -> None:
         payload, event_id = payload_of(number, by), f"{by}-{number}"

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from chaos.answering import SETTLED, Approver, Told, run_id_of, until
+from chaos.answering import Approver, Told, run_id_of, until
 from chaos.checks import Seen, effects_of, repeated, violations
 from chaos.storm import Storm
 from chaos.teams import Team
@@ -28,6 +28,7 @@ class Figures:
     runs: int
     kills: int
     repeated: int
+    doubts: int
     unattended: int
     violations: list[str]
     seconds: float
@@ -57,7 +58,8 @@ def chaos(team: Team, runs: int, *, seed: int, pause: tuple[float, float] | None
         seen = look(team, people.told, runs)
     wrong = [sentence for run in seen for sentence in violations(run)]
     again = sum(repeated(run) for run in seen)
-    return Figures(runs, storm.kills, again, len(left), wrong, time.monotonic() - begun)
+    doubts = sum(entry["entry"] == "step_decided" for run in seen for entry in run.entries)
+    return Figures(runs, storm.kills, again, doubts, len(left), wrong, time.monotonic() - begun)
 
 
 class People:
@@ -100,8 +102,7 @@ class People:
 
     def await_end(self, client: Client, number: int) -> None:
         """Wait until a run has ended."""
-        name = run_id_of(number)
-        until(lambda: client.get(name).status in SETTLED, f"{name} does not settle")
+        self._approver(client).await_end(number)
 
     def await_journal(self, client: Client, number: int) -> None:
         """Wait until a run's journal can be read: on Temporal a worker has to tell it, and may have died just now."""
