@@ -72,7 +72,6 @@ FAULTS: dict[str, Callable[[Seen], Seen]] = {
     "its journal has 0 answers": unanswered,
     "its journal has 2 answers": answered_again,
     "ann-3 was accepted, and is not in the journal": lambda run: told(run, "ann", "accepted"),
-    "ann-3 was kept, and is not in the journal": lambda run: told(run, "ann", "kept"),
     "bob-3 was refused, and is in the journal": lambda run: told(run, "bob", "refused"),
     "was not given so": lambda run: replace(run, told=run.told[:1]),
     "it is failed": lambda run: replace(run, status="failed"),
