@@ -39,9 +39,9 @@ crash *ARGS:
 torture *WORDS:
     PYTHONPATH=tests python -m torture {{ WORDS }}
 
-# three workers on Temporal, killed every few seconds, while many runs go on
-storm RUNS="200" *ARGS:
-    PYTHONPATH=tests python -m temporal.storm --runs {{ RUNS }} {{ ARGS }}
+# three workers of a team in PostgreSQL and on Temporal, killed at random; `RUNS=60`, `ON=postgres` or `ON=temporal` for one
+chaos *WORDS:
+    PYTHONPATH=tests python -m chaos {{ WORDS }}
 
 # a longer run of the seeded simulation
 simulate SEEDS="20000" FIRST="0":

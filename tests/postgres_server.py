@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -164,6 +165,55 @@ def _started(shared: Path) -> int:
     return users
 
 
+class Mortal(Server):
+    """A server of a test's own, which can be killed and started again on what it has left."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._owner = _owner()
+        self._programs = _usable(_programs(), folder, self._owner)
+        self._process = _begin(self._programs, folder, self._owner)
+
+    def kill(self) -> None:
+        """Kill the server as `kill -9` does, and wait until the last of its sessions has noticed."""
+        sessions = [Path(f"/proc/{pid}/stat") for (pid,) in self.run("SELECT pid FROM pg_stat_activity")]
+        self._process.kill()
+        self._process.wait()
+        pause, tries = threading.Event(), 0
+        while any(map(_lives, sessions)):
+            tries += 1
+            assert tries < 100 * _STARTING_SECONDS, "sessions live on without their server"
+            pause.wait(0.01)
+
+    def start(self) -> None:
+        """Start the server again."""
+        self._process = _launch(self._programs, self.folder, self._owner)
+
+    def end(self) -> None:
+        """End the server, and remove what it has left."""
+        self._process.send_signal(2)
+        self._process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _lives(stat: Path) -> bool:
+    """Tell whether a process lives; one that nobody has buried yet does not."""
+    try:
+        return stat.read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+@contextmanager
+def mortal() -> Iterator[Mortal]:
+    """Give a server of one's own."""
+    server = Mortal(Path(tempfile.mkdtemp(prefix="cpf-pg-")))
+    try:
+        yield server
+    finally:
+        server.end()
+
+
 # -- the keeper ------------------------------------------------------------------------------------
 
 
@@ -224,6 +274,11 @@ def _copied(programs: Path, to: Path) -> Path:
 
 
 def _begin(programs: Path, folder: Path, owner: Mapping[str, object]) -> subprocess.Popen[bytes]:
+    _make(programs, folder, owner)
+    return _launch(programs, folder, owner)
+
+
+def _make(programs: Path, folder: Path, owner: Mapping[str, object]) -> None:
     data, socket, log = folder / "data", folder / "socket", folder / "log"
     for path in (data, socket):
         path.mkdir(mode=0o700)
@@ -231,21 +286,27 @@ def _begin(programs: Path, folder: Path, owner: Mapping[str, object]) -> subproc
     for path in (folder, data, socket, log):
         if owner:
             os.chown(path, owner["user"], owner["group"])
-    environment = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8", "TZ": "UTC"}
     subprocess.run(
         [programs / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"],
-        stdout=subprocess.DEVNULL, check=True, cwd=folder, env=environment, **owner,
+        stdout=subprocess.DEVNULL, check=True, cwd=folder, env=_environment(), **owner,
     )  # fmt: skip
     settings = {**_SETTINGS, "unix_socket_directories": f"'{socket}'"}
     with (data / "postgresql.auto.conf").open("a") as file:
         file.writelines(f"{name} = {value}\n" for name, value in settings.items())
-    with log.open("w") as out:
+
+
+def _launch(programs: Path, folder: Path, owner: Mapping[str, object]) -> subprocess.Popen[bytes]:
+    with (folder / "log").open("w") as out:
         server = subprocess.Popen(
-            [programs / "postgres", "-D", data], stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=folder,
-            env=environment, start_new_session=True, **owner,
+            [programs / "postgres", "-D", folder / "data"], stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+            cwd=folder, env=_environment(), start_new_session=True, **owner,
         )  # fmt: skip
-    _await(server, Server(folder), log)
+    _await(server, Server(folder), folder / "log")
     return server
+
+
+def _environment() -> dict[str, str]:
+    return {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8", "TZ": "UTC"}
 
 
 def _await(server: subprocess.Popen[bytes], place: Server, log: Path) -> None:

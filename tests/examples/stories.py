@@ -291,6 +291,27 @@ STORIES = [
         value={"result": {"status": "refused", "width": "failed", "blanks": "failed"}},
     ),
     Story(
+        name="a notice published",
+        file="team/notice.yaml",
+        input={"name": "monday", "text": "Closed on Monday"},
+        answers={"approval": {"decision": "approve", "by": "Ann"}},
+        value={"result": {"status": "published", "by": "Ann", "words": 3}},
+        files={"monday.txt": "Closed on Monday", "monday.by": "Ann"},
+    ),
+    Story(
+        name="a notice held back",
+        file="team/notice.yaml",
+        input={"name": "monday", "text": "Closed on Monday"},
+        answers={"approval": {"decision": "reject", "by": "Ann"}},
+        value={"result": {"status": "held_back", "by": "Ann"}},
+    ),
+    Story(
+        name="a notice returned",
+        file="team/notice.yaml",
+        input={"name": "monday", "text": "short\nlonger line \n", "longest": 8},
+        value={"result": {"status": "returned", "width": "failed", "blanks": "failed"}},
+    ),
+    Story(
         name="deployed everywhere",
         file="sub_workflow.yaml",
         input={"version": "1.2.3"},

@@ -1,0 +1,1 @@
+"""The example of a team on real servers, its workers killed at random, and what has to hold of it all."""
