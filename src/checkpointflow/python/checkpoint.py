@@ -20,7 +20,8 @@ class Checkpoint:
     """A handle on one run, new or begun; give it to `run`, `run_stream` or `run_sync`.
 
     `Checkpoint.new(store)` keeps the run in a store, `Checkpoint.new(on_commit=save)` with the program. A second drive
-    of one run at the same time is refused with RunHeldError.
+    of one run at the same time is refused with RunHeldError. No command reaches a run that the program keeps: a step
+    in doubt of it is settled by `responses`.
     """
 
     def __init__(self, store: Store, run_id: str | None, *, is_carried: bool = False) -> None:
