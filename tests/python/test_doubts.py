@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from checkpointflow import Checkpoint, Client, Store, WorkflowContext, task, workflow
+from checkpointflow.cli.envelope import schema_text
 from checkpointflow.errors import EventMismatchError, EventPayloadError, StepNotInDoubtError
+from checkpointflow.schemas import check
 from checkpointflow.values import JsonObject
 
 rows: list[JsonObject] = []
@@ -106,6 +108,24 @@ def test_a_step_that_took_three_processes_with_it_is_settled_by_a_response() -> 
     assert len(at_work) == 3
     again = Checkpoint.load(rows, on_commit=save)
     assert deadly.run_sync(checkpoint=again, responses={"fragile": {"decision": "again"}}).result == 4
+
+
+def missing(envelope: JsonObject) -> set[str]:
+    """Return what the schema of `cpf` has against an envelope, beside that there is no next action."""
+    found = check(envelope, json.loads(schema_text()))
+    return {one.message for one in found if one.path[0] in ("wait", "waits")}
+
+
+def test_the_envelope_of_a_run_kept_by_the_application_names_no_command_for_no_command_reaches_it() -> None:
+    left = doubtful()
+    envelope = careful.run_sync(checkpoint=left).envelope()
+    assert missing(envelope) == {"`decide` is missing"}
+    assert "cpf" not in json.dumps(envelope)
+    assert 'responses={"work": {"decision": "done"}}' in envelope["wait"]["instructions"][0]
+    answered = careful.run_sync(checkpoint=left, responses={"work": {"decision": "again"}}).envelope()
+    assert missing(answered) == {"`resume` is missing"}
+    assert "cpf" not in json.dumps(answered)
+    assert 'responses={"go": …}' in answered["wait"]["instructions"][0]
 
 
 def test_a_doubt_of_a_run_in_a_store_is_settled_by_a_response(tmp_path: Path) -> None:

@@ -93,6 +93,30 @@ def taken_up(data: bytes | Iterable[Mapping[str, JsonValue]]) -> tuple[Store, st
     return _from_entries(list(data))
 
 
+def without_commands(envelope: JsonObject) -> JsonObject:
+    """Return the envelope of a run that no command reaches: it says how the program that keeps it goes on."""
+    shown: JsonObject = {**envelope, "next_actions": []}
+    waits = [_answered_here(cast(JsonObject, one)) for one in cast("list[JsonValue]", envelope.get("waits") or [])]
+    if waits:
+        first = [one for one in waits if not one.get("answered")] or waits
+        shown |= {"wait": first[0], "waits": [*waits]}
+    return shown
+
+
+def _answered_here(wait: JsonObject) -> JsonObject:
+    """Return a wait without commands, with what to call in their place."""
+    kept: JsonObject = {name: value for name, value in wait.items() if name not in ("resume", "decide", "instructions")}
+    named = dump(wait["step_key"])
+    said = {
+        "in_doubt": f'Find out what the step did, then give `responses={{{named}: {{"decision": "done"}}}}` (with its '
+        '`output`), or `"again"`, or `"fail"`, and the checkpoint to `run`.',
+        "timer": "Nobody has to do anything: give the checkpoint to `run` from `due_at` on.",
+    }.get(
+        str(wait["kind"]), f"Give `responses={{{named}: …}}`, which fits `input_schema`, and the checkpoint to `run`."
+    )
+    return kept | {"instructions": [said]}
+
+
 def _from_entries(shown: Sequence[Mapping[str, JsonValue]]) -> tuple[Store, str]:
     try:
         for index, one in enumerate(shown, 1):
