@@ -43,7 +43,7 @@ class ClaimingStore(WorkflowStore, Protocol):
     """A store that also remembers, for all processes, from which checkpoints runs went on."""
 
     def claim(self, run_id: str, checkpoint_id: str) -> bool:
-        """Take a checkpoint to go on from; False if somebody has."""
+        """Take a checkpoint to go on from; False if somebody has, unless that process died and nothing came of it."""
 
 
 def checked_run_id(run_id: Any) -> str:
@@ -164,14 +164,19 @@ class JsonFileWorkflowStore:
         return [one for one in found if workflow_name in (None, one.workflow_name)]
 
     def claim(self, run_id: str, checkpoint_id: str) -> bool:
-        """See ClaimingStore; of several processes one gets True."""
-        folder = self._folder(run_id) / "claims"
-        folder.mkdir(parents=True, exist_ok=True)
-        try:
-            (folder / checked_run_id(checkpoint_id)).open("x").close()
-        except FileExistsError:
-            return False
-        return True
+        """See ClaimingStore; of several processes one gets True.
+
+        The claim of a process that died before it saved anything is taken over. See `claimed` for how it is kept.
+        """
+        from checkpointflow.python.graph_claims import claimed
+
+        folder = self._folder(run_id)
+
+        def is_latest() -> bool:
+            head = _head(folder / "snapshot.json")
+            return head is None or head.get("checkpoint_id") == checkpoint_id
+
+        return claimed(folder / "claims" / checked_run_id(checkpoint_id), self.base_dir / ".processes", is_latest)
 
     def _folder(self, run_id: str) -> Path:
         return self.base_dir / checked_run_id(run_id)
