@@ -46,6 +46,16 @@ def refuse_callback(on_commit: object) -> None:
         raise TypeError(_ASYNC)
 
 
+def refuse_no_position(position: object) -> None:
+    """Refuse what cannot be a position of a journal.
+
+    Raises:
+        TypeError: it is no whole number.
+    """
+    if not isinstance(position, int) or isinstance(position, bool):
+        raise TypeError(f"`position` is {words_for(position)}; give it a whole number, from 1 on")
+
+
 _ASYNC = "`on_commit` is async, and a commit cannot wait for a loop; write it as a plain function"
 
 
@@ -118,6 +128,10 @@ def _answered_here(wait: JsonObject) -> JsonObject:
 
 
 def _from_entries(shown: Sequence[Mapping[str, JsonValue]]) -> tuple[Store, str]:
+    if not shown:
+        raise ValueError(
+            "there are no entries, so this is no checkpoint; give all that `on_commit` got, from the first on"
+        )
     try:
         for index, one in enumerate(shown, 1):
             if one["position"] != index:
@@ -127,7 +141,8 @@ def _from_entries(shown: Sequence[Mapping[str, JsonValue]]) -> tuple[Store, str]
         definition = (str(last["definition"]), cast(JsonObject, last["stored"]))
         store.port.create(run_id, [entry_of(one) for one in shown], holder=None, definition=definition)
     except (ValueError, KeyError, TypeError, IndexError, CheckpointflowError) as error:
-        why = f"`{error.args[0]}` is missing" if isinstance(error, KeyError) else str(error) or "there are none"
+        why = f"`{error.args[0]}` is missing" if isinstance(error, KeyError) else str(error)
+        why = "none of them is `run_started`" if isinstance(error, IndexError) else why
         raise ValueError(
             f"these entries are no checkpoint: {why}; give all that `on_commit` got, in the order of their positions"
         ) from None

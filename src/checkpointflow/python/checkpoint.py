@@ -123,11 +123,12 @@ class Checkpoint:
         Raises:
             ValueError: the journal has no such position, the run had settled there, or `on_commit` was given for a run
                 in a store.
-            TypeError: `on_commit` is async or cannot be called.
+            TypeError: `position` is no whole number, or `on_commit` is async or cannot be called.
         """
-        from checkpointflow.python.carrying import carried, refuse_callback, tell
+        from checkpointflow.python.carrying import carried, refuse_callback, refuse_no_position, tell
         from checkpointflow.python.forking import forked
 
+        refuse_no_position(position)
         if self.run_id is None:
             raise ValueError("the checkpoint is new, so there is nothing to fork; run it first")
         if on_commit is not None and not self.is_carried:

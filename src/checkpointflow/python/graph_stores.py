@@ -206,18 +206,41 @@ def _replace(path: Path, text: str) -> None:
 
 
 def _head(path: Path) -> Mapping[str, Any] | None:
+    """Return what a snapshot's file says beside the entries; None if there is no such file.
+
+    Raises:
+        ValueError: it is damaged.
+    """
     try:
         head: JsonValue = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(head, dict) and isinstance(head["journal"], str) and isinstance(head["entries"], int):
+            RunSnapshot.from_head(head, ())
+            return head
     except FileNotFoundError:
         return None
-    if not isinstance(head, dict):
-        raise ValueError(f"`{path}` is no snapshot of a run")
-    return head
+    except (ValueError, KeyError, TypeError, IndexError) as error:
+        raise _damaged(path, error) from None
+    raise ValueError(f"`{path}` is no snapshot of a run; {_RESTORE}")
 
 
 def _entries(path: Path, count: int) -> list[e.Encoded]:
-    with path.open(encoding="utf-8") as file:
-        found = [entry_of(json.loads(line)) for line, _ in zip(file, range(count), strict=False)]
+    found: list[e.Encoded] = []
+    try:
+        with path.open(encoding="utf-8") as file:
+            for line, _ in zip(file, range(count), strict=False):
+                found.append(entry_of(json.loads(line)))
+    except FileNotFoundError:
+        raise ValueError(f"`{path}` is missing; {_RESTORE}") from None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _damaged(path, error, f" at line {len(found) + 1}") from None
     if len(found) != count:
-        raise ValueError(f"`{path}` has {len(found)} of {count} entries; restore the folder from a copy")
+        raise ValueError(f"`{path}` has {len(found)} of {count} entries; {_RESTORE}")
     return found
+
+
+_RESTORE = "restore the folder from a copy"
+
+
+def _damaged(path: Path, error: Exception, where: str = "") -> ValueError:
+    why = f"`{error.args[0]}` is missing" if isinstance(error, KeyError) else str(error)
+    return ValueError(f"`{path}` is damaged{where}: {why}; {_RESTORE}, or remove it to give the run up")
