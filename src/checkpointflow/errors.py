@@ -114,6 +114,15 @@ class GraphError(DocumentError, ValueError):
 
     code = "ERR_VALIDATION_GRAPH"
 
+    def __str__(self) -> str:
+        """Return the message; of several problems a line for each, at most twenty."""
+        if len(self.problems) < 2:
+            return super().__str__()
+        lines = [f"  {one['path']}: {one['message']}" for one in self.problems[:20]]
+        rest = len(self.problems) - len(lines)
+        more = [f"  … and {rest} more, in `problems`"] if rest else []
+        return "\n".join([f"the graph cannot be used; it has {len(self.problems)} problems:", *lines, *more])
+
 
 class DuplicateStepError(DocumentError):
     """Two steps of one list, or of lists that see each other, share an id.

@@ -193,11 +193,10 @@ def test_a_run_that_is_rebuilt_tells_its_callback_of_what_is_new() -> None:
 @pytest.mark.parametrize(
     ("spoil", "told"),
     [
-        (lambda rows: [], "there are none|out of range"),
         (lambda rows: rows[1:], "in place of entry 1 there is entry 2"),
         (lambda rows: rows[:2] + rows[3:], "in place of entry 3 there is entry 4"),
         (lambda rows: [{k: v for k, v in one.items() if k != "stored"} for one in rows], "`stored` is missing"),
-        (lambda rows: [one | {"entry": "step_begun"} for one in rows], "out of range|does not know"),
+        (lambda rows: [one | {"entry": "step_begun"} for one in rows], "none of them is `run_started`"),
         (lambda rows: [1, 2], "these entries are no checkpoint"),
     ],
 )
@@ -563,6 +562,18 @@ def test_a_stream_whose_run_cannot_be_driven_raises_and_leaves_nothing_behind() 
     several_cp = several.run_sync().checkpoint
     with pytest.raises(EventMismatchError):
         asyncio.run(main())
+
+
+def test_no_entries_are_refused_as_such() -> None:
+    for nothing in ([], iter(())):
+        with pytest.raises(ValueError, match=r"^there are no entries, so this is no checkpoint; give all"):
+            Checkpoint.load(nothing)
+
+
+@pytest.mark.parametrize("position", ["2", 2.0, None, True])
+def test_a_position_that_is_no_whole_number_is_refused_as_such(position: Any) -> None:
+    with pytest.raises(TypeError, match=r"^`position` is .*; give it a whole number, from 1 on$"):
+        flow.run_sync("a").checkpoint.at(position)
 
 
 def test_an_outcome_shows_what_cpf_would_print() -> None:

@@ -12,6 +12,7 @@ from checkpointflow.errors import (
     EventMismatchError,
     EventPayloadError,
     RunNotWaitingError,
+    RunSettledError,
     StepNotInDoubtError,
     UsageError,
 )
@@ -94,8 +95,12 @@ class Answering:
             run_id=run_id,
         )
 
-    def matched(self, run_id: RunId, responses: Mapping[str, JsonValue]) -> list[tuple[OpenWait, JsonValue]]:
+    def matched(
+        self, run_id: RunId, responses: Mapping[str, JsonValue], definition: Definition | None = None
+    ) -> list[tuple[OpenWait, JsonValue]]:
         """Return the open waits that responses by wait id, key or event name are for, each checked to fit.
+
+        A step in doubt is named by its key, or by its id; the response is a decision.
 
         Raises:
             RunNotWaitingError, EventMismatchError: a name fits nothing that is open.
@@ -104,13 +109,59 @@ class Answering:
         """
         found: dict[str, tuple[OpenWait, JsonValue]] = {}
         for name, payload in responses.items():
-            by_place = self.fitting(run_id, None, name)
-            wait = by_place[0] if len(by_place) == 1 else self.wait_to_answer(run_id, name, None)
+            wait = self._wait_named(run_id, name)
             if wait.key in found:
                 raise UsageError(f"two responses are for `{wait.key}`; give one", run_id=run_id)
-            self._check_payload(wait, payload)
-            found[wait.key] = (wait, payload)
+            checked = self._decision(wait, payload, definition) if wait.kind == "in_doubt" else payload
+            if wait.kind != "in_doubt":
+                self._check_payload(wait, payload)
+            found[wait.key] = (wait, checked)
         return list(found.values())
+
+    def _wait_named(self, run_id: RunId, name: str) -> OpenWait:
+        by_place = self.fitting(run_id, None, name)
+        if len(by_place) == 1:
+            return by_place[0]
+        doubtful = [one.key for one in self.place.store.waits(run_id) if one.kind == "in_doubt"]
+        is_event = name not in doubtful and self.fitting(run_id, name, None)
+        if not is_event and any(name in (key, last_name(key)) for key in doubtful):
+            return self.in_doubt(run_id, name)
+        return self.wait_to_answer(run_id, name, None)
+
+    def _decision(self, doubt: OpenWait, response: JsonValue, definition: Definition | None) -> JsonObject:
+        from checkpointflow.client.deciding import decision_of
+
+        decision = decision_of(doubt, response)
+        if decision["decision"] == "done":
+            known = definition or self.place.definition(self.place.store.head(doubt.run_id))
+            self.check_output(known, doubt, decision["output"], given="the response")
+        return decision
+
+    def respond(self, wait: OpenWait, payload: JsonValue) -> None:
+        """Have what `matched` gave accepted: an answer, or the decision of a doubt.
+
+        Raises:
+            RunNotWaitingError, StepNotInDoubtError: somebody was faster.
+            EventPayloadError: the payload does not fit.
+        """
+        if wait.kind == "in_doubt":
+            self.decide(wait, payload)
+        else:
+            self.accept(wait, payload, None)
+
+    def decide(self, doubt: OpenWait, decision: JsonValue) -> None:
+        """Have a decision of a step in doubt accepted.
+
+        Raises:
+            RunSettledError: the run has settled.
+            StepNotInDoubtError: somebody has decided.
+        """
+        run_id = doubt.run_id
+        delivery = self.place.store.deliver(self.message(run_id, "decide", doubt.key, decision, None))
+        if delivery.outcome == "settled":
+            raise RunSettledError(f"run `{run_id}` has settled; there is nothing to decide", run_id=run_id)
+        if delivery.outcome != "accepted":
+            raise self.decided_before(doubt, delivery.message)
 
     def accept(self, wait: OpenWait, payload: JsonValue, event_id: str | None) -> Delivery:
         """Have an answer accepted; the outcome is `accepted`, `duplicate` or `late`.
@@ -217,15 +268,17 @@ class Answering:
         details = _answer_details(answers[-1] if answers else None)
         return RunNotWaitingError(f"run `{run_id}` is {status} and {about}", details=details, run_id=run_id)
 
-    def check_output(self, definition: Definition, wait: OpenWait, output: JsonValue) -> None:
-        """Refuse an output that does not fit the schema of a step in doubt.
+    def check_output(
+        self, definition: Definition, wait: OpenWait, output: JsonValue, *, given: str = "`--output`"
+    ) -> None:
+        """Refuse an output that does not fit the schema of a step in doubt; `given` says where it comes from.
 
         Raises:
             EventPayloadError: it does not.
         """
         step = definition.step(wait.key)
         if step is not None and step.output_schema is not None:
-            fact = f"the output that `--output` gives does not fit the schema of step `{wait.key}`"
+            fact = f"the output that {given} gives does not fit the schema of step `{wait.key}`"
             _refuse_misfit(output, step.output_schema, fact, wait.run_id)
 
     def _check_payload(self, wait: OpenWait, payload: JsonValue) -> None:

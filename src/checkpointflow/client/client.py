@@ -174,21 +174,23 @@ class Client(Reader):
     ) -> RunView:
         """Answer waits of a run, by their ids, keys or unique event names, and drive it; nobody else is followed.
 
+        A step in doubt is settled by its key or id with `{"decision": …, "output": …, "reason": …}`, as `decide` does.
         The run is held first: either every response is accepted, or none and the run is as it was. One that has
         settled is returned as it is. `definition` is its code, if that is at hand.
 
         Raises:
             RunHeldError: the run is being driven.
             RunNotWaitingError, EventMismatchError, UsageError, EventPayloadError: as `resume`.
+            StepNotInDoubtError: somebody has decided.
         """
         run = RunId(run_id)
         if not responses and self._store.head(run).is_settled:
             return self.get(run)
-        answers = self._answering.matched(run, responses or {})
+        answers = self._answering.matched(run, responses or {}, definition)
         hold = self._driver.acquire(run)
         try:
             for wait, payload in answers:
-                self._answering.accept(wait, payload, None)
+                self._answering.respond(wait, payload)
         except BaseException:
             self._driver.let_go(hold)
             raise
@@ -374,11 +376,7 @@ class Client(Reader):
         if decision == "done":
             self._answering.check_output(self._place.definition(self._store.head(run)), wait, output)
         payload: JsonObject = {"decision": decision, "output": output, "reason": reason}
-        delivery = self._store.deliver(self._answering.message(run, "decide", wait.key, payload, None))
-        if delivery.outcome == "settled":
-            raise RunSettledError(f"run `{run}` has settled; there is nothing to decide", run_id=run)
-        if delivery.outcome != "accepted":
-            raise self._answering.decided_before(wait, delivery.message)
+        self._answering.decide(wait, payload)
         return self._drive(run) if follow else self.get(run)
 
     def delete(self, run_id: str) -> RunView:

@@ -141,6 +141,9 @@ class Reviser:
                 f"run `{head.run_id}` is one of workflow `{head.workflow_id}`, and the file holds "
                 f"`{edited.id}`; go on with a definition of the same id"
             )
+        from checkpointflow.frontends.opening import with_code_of
+
+        edited = with_code_of(edited, self.driver.place.store.definition(head.definition))
         self.starter.check_revised(edited, run_input)
         try:
             return self.driver.place.definition(head), edited

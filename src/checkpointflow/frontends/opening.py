@@ -1,4 +1,4 @@
-"""Opens the definition that a run keeps, and makes effects from their recipes, by the front-end that wrote them."""
+"""Opens what a run keeps: its definition, for an edited one its code, and effects by their recipes; runs nothing."""
 
 from __future__ import annotations
 
@@ -31,6 +31,15 @@ def open_stored(stored: JsonObject, *, path: str | None) -> Definition:
         "the stored definition is of a form that this version does not know",
         hint="go on with the version that started the run",
     )
+
+
+def with_code_of(edited: Definition, stored: JsonObject) -> Definition:
+    """Return an edited definition with the code that the run's stored one names, where its own text names none."""
+    if edited.stored.get("kind") != "graph" or stored.get("kind") != "graph":
+        return edited
+    from checkpointflow.frontends.graph.definition import GraphDefinition
+
+    return edited.with_code_of(stored) if isinstance(edited, GraphDefinition) else edited
 
 
 def recalled(recipe: JsonObject) -> LocalEffect:

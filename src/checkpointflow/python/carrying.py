@@ -46,6 +46,16 @@ def refuse_callback(on_commit: object) -> None:
         raise TypeError(_ASYNC)
 
 
+def refuse_no_position(position: object) -> None:
+    """Refuse what cannot be a position of a journal.
+
+    Raises:
+        TypeError: it is no whole number.
+    """
+    if not isinstance(position, int) or isinstance(position, bool):
+        raise TypeError(f"`position` is {words_for(position)}; give it a whole number, from 1 on")
+
+
 _ASYNC = "`on_commit` is async, and a commit cannot wait for a loop; write it as a plain function"
 
 
@@ -93,7 +103,35 @@ def taken_up(data: bytes | Iterable[Mapping[str, JsonValue]]) -> tuple[Store, st
     return _from_entries(list(data))
 
 
+def without_commands(envelope: JsonObject) -> JsonObject:
+    """Return the envelope of a run that no command reaches: it says how the program that keeps it goes on."""
+    shown: JsonObject = {**envelope, "next_actions": []}
+    waits = [_answered_here(cast(JsonObject, one)) for one in cast("list[JsonValue]", envelope.get("waits") or [])]
+    if waits:
+        first = [one for one in waits if not one.get("answered")] or waits
+        shown |= {"wait": first[0], "waits": [*waits]}
+    return shown
+
+
+def _answered_here(wait: JsonObject) -> JsonObject:
+    """Return a wait without commands, with what to call in their place."""
+    kept: JsonObject = {name: value for name, value in wait.items() if name not in ("resume", "decide", "instructions")}
+    named = dump(wait["step_key"])
+    said = {
+        "in_doubt": f'Find out what the step did, then give `responses={{{named}: {{"decision": "done"}}}}` (with its '
+        '`output`), or `"again"`, or `"fail"`, and the checkpoint to `run`.',
+        "timer": "Nobody has to do anything: give the checkpoint to `run` from `due_at` on.",
+    }.get(
+        str(wait["kind"]), f"Give `responses={{{named}: …}}`, which fits `input_schema`, and the checkpoint to `run`."
+    )
+    return kept | {"instructions": [said]}
+
+
 def _from_entries(shown: Sequence[Mapping[str, JsonValue]]) -> tuple[Store, str]:
+    if not shown:
+        raise ValueError(
+            "there are no entries, so this is no checkpoint; give all that `on_commit` got, from the first on"
+        )
     try:
         for index, one in enumerate(shown, 1):
             if one["position"] != index:
@@ -103,7 +141,8 @@ def _from_entries(shown: Sequence[Mapping[str, JsonValue]]) -> tuple[Store, str]
         definition = (str(last["definition"]), cast(JsonObject, last["stored"]))
         store.port.create(run_id, [entry_of(one) for one in shown], holder=None, definition=definition)
     except (ValueError, KeyError, TypeError, IndexError, CheckpointflowError) as error:
-        why = f"`{error.args[0]}` is missing" if isinstance(error, KeyError) else str(error) or "there are none"
+        why = f"`{error.args[0]}` is missing" if isinstance(error, KeyError) else str(error)
+        why = "none of them is `run_started`" if isinstance(error, IndexError) else why
         raise ValueError(
             f"these entries are no checkpoint: {why}; give all that `on_commit` got, in the order of their positions"
         ) from None

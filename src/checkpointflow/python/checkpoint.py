@@ -20,7 +20,8 @@ class Checkpoint:
     """A handle on one run, new or begun; give it to `run`, `run_stream` or `run_sync`.
 
     `Checkpoint.new(store)` keeps the run in a store, `Checkpoint.new(on_commit=save)` with the program. A second drive
-    of one run at the same time is refused with RunHeldError.
+    of one run at the same time is refused with RunHeldError. No command reaches a run that the program keeps: a step
+    in doubt of it is settled by `responses`.
     """
 
     def __init__(self, store: Store, run_id: str | None, *, is_carried: bool = False) -> None:
@@ -122,11 +123,12 @@ class Checkpoint:
         Raises:
             ValueError: the journal has no such position, the run had settled there, or `on_commit` was given for a run
                 in a store.
-            TypeError: `on_commit` is async or cannot be called.
+            TypeError: `position` is no whole number, or `on_commit` is async or cannot be called.
         """
-        from checkpointflow.python.carrying import carried, refuse_callback, tell
+        from checkpointflow.python.carrying import carried, refuse_callback, refuse_no_position, tell
         from checkpointflow.python.forking import forked
 
+        refuse_no_position(position)
         if self.run_id is None:
             raise ValueError("the checkpoint is new, so there is nothing to fork; run it first")
         if on_commit is not None and not self.is_carried:

@@ -85,11 +85,12 @@ class Client(AbstractContextManager["Client"]):
         return self._store.runs().start(definition, run_input, run_id=_run_id(run_id), labels=_labels(labels)).run_id
 
     def resume(self, run_id: str, responses: Mapping[str, Any] | None = None) -> Outcome[Any]:
-        """Answer waits of a run, by wait id, key or unique event name, and drive it.
+        """Answer waits of a run, by wait id, key or unique event name, and drive it; a step in doubt by a decision.
 
         Raises:
             RunHeldError: it is being driven; `send` delivers all the same.
             RunNotWaitingError, EventMismatchError, EventPayloadError: a response fits nothing; the run is as it was.
+            StepNotInDoubtError: somebody has decided about the step before.
             UnsupportedError: its code is not found here.
         """
         refuse_no_object(responses, "responses", "answers by wait id, key or event name")

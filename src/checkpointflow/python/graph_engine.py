@@ -310,17 +310,19 @@ class WorkflowEngine:
         return view_of(workflow.walk, times_of(snapshot.recorded))
 
     def _claim(self, snapshot: RunSnapshot, again: bool) -> None:
-        with self._lock:
-            is_new = snapshot.checkpoint_id not in self._claimed
-            self._claimed.add(snapshot.checkpoint_id)
-        claim: Callable[[str, str], bool] | None = getattr(self._store, "claim", None)
-        if is_new and claim is not None:
-            is_new = claim(snapshot.run_id, snapshot.checkpoint_id)
+        claim: Callable[[str, str], bool] = getattr(self._store, "claim", self._claim_here)
+        is_new = claim(snapshot.run_id, snapshot.checkpoint_id)
         if not is_new and not again:
             raise ValueError(
                 f"run `{snapshot.run_id}` went on from this checkpoint before; load its latest snapshot, or say "
                 "`again=True` to repeat what came after it"
             )
+
+    def _claim_here(self, _run_id: str, checkpoint_id: str) -> bool:
+        with self._lock:
+            is_new = checkpoint_id not in self._claimed
+            self._claimed.add(checkpoint_id)
+        return is_new
 
 
 class _Drive:

@@ -43,7 +43,7 @@ class ClaimingStore(WorkflowStore, Protocol):
     """A store that also remembers, for all processes, from which checkpoints runs went on."""
 
     def claim(self, run_id: str, checkpoint_id: str) -> bool:
-        """Take a checkpoint to go on from; False if somebody has."""
+        """Take a checkpoint to go on from; False if somebody has, unless that process died and nothing came of it."""
 
 
 def checked_run_id(run_id: Any) -> str:
@@ -164,14 +164,19 @@ class JsonFileWorkflowStore:
         return [one for one in found if workflow_name in (None, one.workflow_name)]
 
     def claim(self, run_id: str, checkpoint_id: str) -> bool:
-        """See ClaimingStore; of several processes one gets True."""
-        folder = self._folder(run_id) / "claims"
-        folder.mkdir(parents=True, exist_ok=True)
-        try:
-            (folder / checked_run_id(checkpoint_id)).open("x").close()
-        except FileExistsError:
-            return False
-        return True
+        """See ClaimingStore; of several processes one gets True.
+
+        The claim of a process that died before it saved anything is taken over. See `claimed` for how it is kept.
+        """
+        from checkpointflow.python.graph_claims import claimed
+
+        folder = self._folder(run_id)
+
+        def is_latest() -> bool:
+            head = _head(folder / "snapshot.json")
+            return head is None or head.get("checkpoint_id") == checkpoint_id
+
+        return claimed(folder / "claims" / checked_run_id(checkpoint_id), self.base_dir / ".processes", is_latest)
 
     def _folder(self, run_id: str) -> Path:
         return self.base_dir / checked_run_id(run_id)
@@ -201,18 +206,41 @@ def _replace(path: Path, text: str) -> None:
 
 
 def _head(path: Path) -> Mapping[str, Any] | None:
+    """Return what a snapshot's file says beside the entries; None if there is no such file.
+
+    Raises:
+        ValueError: it is damaged.
+    """
     try:
         head: JsonValue = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(head, dict) and isinstance(head["journal"], str) and isinstance(head["entries"], int):
+            RunSnapshot.from_head(head, ())
+            return head
     except FileNotFoundError:
         return None
-    if not isinstance(head, dict):
-        raise ValueError(f"`{path}` is no snapshot of a run")
-    return head
+    except (ValueError, KeyError, TypeError, IndexError) as error:
+        raise _damaged(path, error) from None
+    raise ValueError(f"`{path}` is no snapshot of a run; {_RESTORE}")
 
 
 def _entries(path: Path, count: int) -> list[e.Encoded]:
-    with path.open(encoding="utf-8") as file:
-        found = [entry_of(json.loads(line)) for line, _ in zip(file, range(count), strict=False)]
+    found: list[e.Encoded] = []
+    try:
+        with path.open(encoding="utf-8") as file:
+            for line, _ in zip(file, range(count), strict=False):
+                found.append(entry_of(json.loads(line)))
+    except FileNotFoundError:
+        raise ValueError(f"`{path}` is missing; {_RESTORE}") from None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _damaged(path, error, f" at line {len(found) + 1}") from None
     if len(found) != count:
-        raise ValueError(f"`{path}` has {len(found)} of {count} entries; restore the folder from a copy")
+        raise ValueError(f"`{path}` has {len(found)} of {count} entries; {_RESTORE}")
     return found
+
+
+_RESTORE = "restore the folder from a copy"
+
+
+def _damaged(path: Path, error: Exception, where: str = "") -> ValueError:
+    why = f"`{error.args[0]}` is missing" if isinstance(error, KeyError) else str(error)
+    return ValueError(f"`{path}` is damaged{where}: {why}; {_RESTORE}, or remove it to give the run up")

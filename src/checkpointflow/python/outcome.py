@@ -57,10 +57,19 @@ class Outcome(Generic[T]):
         return self.view.warnings
 
     def envelope(self) -> JsonObject:
-        """Return the envelope that `cpf run` would print."""
+        """Return the envelope that `cpf run` would print.
+
+        That of a run that the program keeps has no commands, which could not reach it: `next_actions` is empty, and
+        each of `waits` says under `instructions` what to call in place of its `resume` or `decide`.
+        """
         from checkpointflow.cli.shapes import of_run
 
-        return of_run(self.view).as_json("run")
+        envelope = of_run(self.view).as_json("run")
+        if not self.checkpoint.is_carried:
+            return envelope
+        from checkpointflow.python.carrying import without_commands
+
+        return without_commands(envelope)
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,9 @@ class Runnable(Generic[T]):
     """A definition that runs itself: stateless, so that any number of runs may go on at once.
 
     `input` starts a run; `responses` answer one that waits, by wait id, key or unique event name, and may be partial;
-    neither goes on with one, as after a crash. Without a `checkpoint` a run is kept in memory alone.
+    neither goes on with one, as after a crash. A step in doubt is answered by its key with a decision, as `cpf decide`
+    takes it: `{"decision": "done" | "again" | "fail", "output": …, "reason": …}`, `output` with `done` alone. Without a
+    `checkpoint` a run is kept in memory alone.
 
     | given | without `checkpoint` | a new one | one that has begun |
     | --- | --- | --- | --- |
@@ -65,6 +67,7 @@ class Runnable(Generic[T]):
             ValueError: the arguments mean nothing together.
             InputError, EventPayloadError: the input, or a response, does not fit; nothing was recorded.
             RunNotWaitingError, EventMismatchError: a response answers nothing that is asked.
+            StepNotInDoubtError: somebody has decided about the step before.
             RunHeldError: the run is being driven already.
             PersistenceError: a commit could not be kept; the run goes on from the last one.
         """

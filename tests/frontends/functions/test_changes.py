@@ -218,7 +218,7 @@ def test_the_code_of_a_run_is_found_where_it_was_started_from(tmp_path: Path) ->
         ({"version": 99}, "of a form that this version does not know"),
         ({"attribute": "gone"}, "`gone` of .* cannot be had here: AttributeError"),
         ({"workflow": "renamed"}, "is no workflow `renamed` any more"),
-        ({"pinned": "7"}, "started with version 7"),
+        ({"pinned": "7"}, "was started with version 7, and the code here is without a version"),
     ]:
         with pytest.raises(UnsupportedError, match=told):
             open_function({**stored, **change}, path=path)

@@ -141,3 +141,27 @@ def test_the_hash_does_not_depend_on_the_order_of_keys() -> None:
     assert Graph.of(checked_definition(turned)).digest == Graph.of(checked_definition(GOOD)).digest
     other = changed("nodes/b/config", {"deep": [2]})
     assert Graph.of(checked_definition(other)).digest != Graph.of(checked_definition(GOOD)).digest
+
+
+def test_the_error_of_a_graph_shows_all_its_problems_a_line_each() -> None:
+    definition = graph({"a": node(ok="b"), "b": node(ok="nowhere")}) | {"default_entry_node": "gone", "colour": 1}
+    with pytest.raises(GraphError) as refused:
+        checked_definition(definition)
+    first, *lines = str(refused.value).splitlines()
+    assert first == f"the graph cannot be used; it has {len(refused.value.problems)} problems:"
+    assert lines == [f"  {one['path']}: {one['message']}" for one in refused.value.problems]
+    assert len(lines) >= 3
+
+
+def test_the_error_of_a_graph_shows_twenty_problems_and_how_many_are_left() -> None:
+    with pytest.raises(GraphError) as refused:
+        checked_definition(graph({f"n{number}": node(ok=f"gone{number}") for number in range(30)}))
+    lines = str(refused.value).splitlines()
+    assert len(lines) == 22
+    assert lines[-1] == f"  … and {len(refused.value.problems) - 20} more, in `problems`"
+
+
+def test_the_error_of_a_graph_with_one_problem_is_one_sentence() -> None:
+    with pytest.raises(GraphError, match=r"^the graph cannot be used: .*$") as refused:
+        checked_definition(graph({"a": node(ok="gone")}))
+    assert "\n" not in str(refused.value)

@@ -166,6 +166,37 @@ def test_a_journal_that_lacks_entries_is_refused(tmp_path: Path) -> None:
         JsonFileWorkflowStore(tmp_path).load_snapshot("r1")
 
 
+@pytest.mark.parametrize(
+    "damage",
+    ["", "{", "null", '{"entry": 1}', "[" * 3, "\ud800"],
+    ids=["empty", "cut", "null", "bare", "open", "bytes"],
+)
+def test_a_damaged_file_is_named_in_one_sentence_with_what_to_do(tmp_path: Path, damage: str) -> None:
+    engine_of(GATED, NAMES, store=JsonFileWorkflowStore(tmp_path)).run(run_id="r1")
+    (journal,) = (tmp_path / "r1").glob("journal-*.jsonl")
+    sound = journal.read_bytes()
+    bad = damage.encode("utf-8", "surrogatepass") + b"\n"
+    for path, content in ((journal, bad + sound.split(b"\n", 1)[1]), (tmp_path / "r1" / "snapshot.json", bad)):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match="restore the folder from a copy") as refused:
+            JsonFileWorkflowStore(tmp_path).load_snapshot("r1")
+        assert type(refused.value) is ValueError
+        assert str(refused.value).startswith(f"`{path}` is ")
+        assert "\n" not in str(refused.value)
+        journal.write_bytes(sound)
+    with pytest.raises(ValueError, match=r"snapshot\.json` is"):
+        JsonFileWorkflowStore(tmp_path).list_metadata()
+
+
+def test_a_journal_that_is_gone_is_named(tmp_path: Path) -> None:
+    engine_of(GATED, NAMES, store=JsonFileWorkflowStore(tmp_path)).run(run_id="r1")
+    (journal,) = (tmp_path / "r1").glob("journal-*.jsonl")
+    journal.unlink()
+    with pytest.raises(ValueError, match="is missing; restore the folder from a copy") as refused:
+        JsonFileWorkflowStore(tmp_path).load_snapshot("r1")
+    assert str(journal) in str(refused.value)
+
+
 def test_a_run_that_cannot_be_saved_stops_and_says_so() -> None:
     class Full(InMemoryWorkflowStore):
         def save_snapshot(self, snapshot: RunSnapshot) -> None:

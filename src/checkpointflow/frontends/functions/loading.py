@@ -8,7 +8,7 @@ from checkpointflow.errors import UnsupportedError, UsageError, said
 from checkpointflow.frontends.code import found_again, imported
 from checkpointflow.frontends.functions.definition import VERSION, FunctionDefinition
 from checkpointflow.schemas import did_you_mean
-from checkpointflow.values import JsonObject
+from checkpointflow.values import JsonObject, JsonValue
 
 
 def load_function(target: str, *, cwd: str) -> FunctionDefinition:
@@ -59,11 +59,16 @@ def open_function(stored: JsonObject, *, path: str | None) -> FunctionDefinition
     if not isinstance(found, FunctionDefinition) or found.id != name:
         raise UnsupportedError(f"{where} is no workflow `{name}` any more", hint="go on with the code of the run")
     if found.version != stored["pinned"]:
+        before, now = _version(stored["pinned"]), _version(found.version)
         raise UnsupportedError(
-            f"the run was started with version {stored['pinned']} of `{name}`, and the code here is {found.version}",
-            hint="go on with the code of that version",
+            f"the run of `{name}` was started {before}, and the code here is {now}",
+            hint="go on with the code of the run",
         )
     return found
+
+
+def _version(version: JsonValue) -> str:
+    return "without a version" if version is None else f"with version {version}"
 
 
 def _names_attribute(target: str) -> bool:

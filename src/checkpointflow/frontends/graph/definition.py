@@ -80,6 +80,19 @@ class GraphDefinition:
         graph = Graph.of(checked_definition(definition))
         return GraphDefinition(graph, handlers, services=services, module=module, code_path=code_path, path=path)
 
+    def with_code_of(self, stored: JsonObject) -> GraphDefinition:
+        """Return the graph with the module of handlers that another's stored form names, if it has no handlers yet."""
+        if self._handlers is not None or self._module is not None or stored.get("handlers") is None:
+            return self
+        module, code_path = str(stored["handlers"]), stored.get("code_path")
+        return GraphDefinition(
+            self.graph,
+            services=self._services,
+            module=module,
+            code_path=None if code_path is None else str(code_path),
+            path=self.path,
+        )
+
     @property
     def workflow_hash(self) -> str:
         """The SHA-256 of the graph."""
