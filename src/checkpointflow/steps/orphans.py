@@ -1,4 +1,4 @@
-"""Commands that a dead holder has left running: found by environment or descent, and ended; never by a remembered id."""
+"""Commands that a dead holder has left running: found by environment or descent and ended, never by a remembered id."""
 
 from __future__ import annotations
 
