@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Protocol
 
 UTC = timezone.utc  # noqa: UP017 - one spelling for the whole package, importable from here
+
+LAST = datetime.max.replace(tzinfo=UTC)
+"""The last instant that can be told; what would be later is then."""
 
 
 class Clock(Protocol):
@@ -21,6 +24,14 @@ class SystemClock:
     def now(self) -> datetime:
         """Return the present instant, timezone-aware, in UTC."""
         return datetime.now(UTC)
+
+
+def later(instant: datetime, length: timedelta | float) -> datetime:
+    """Return the instant so long after another, in seconds if it is a number; `LAST` at the latest."""
+    try:
+        return instant + (length if isinstance(length, timedelta) else timedelta(seconds=length))
+    except OverflowError:
+        return LAST
 
 
 def to_text(instant: datetime) -> str:

@@ -457,7 +457,7 @@ class ConcurrencyError(CheckpointflowError):
 
 
 class RunHeldError(ConcurrencyError):
-    """The run is driven by another live process; the message says which.
+    """The run is driven by a live process, which may be this one; the message says which.
 
     Wait until that process is done, or follow the run with `cpf resume`.
     """

@@ -177,6 +177,16 @@ def test_members_are_counted_as_they_end(cpf: Program, rollout: str) -> None:
     assert [shown[name] for name in ("watch", "human", "look")] == ["‖ waiting 2/3", "✓ completed", "✓ completed"]
 
 
+def test_a_node_that_waits_is_shown_so_and_its_answer_is_no_visit(cpf: Program) -> None:
+    for name in ("note.json", "handlers.py"):
+        cpf.write(name, marked(ROOT / "docs" / "tutorial-graph.md", f"file: {name}")[0])
+    cpf("run", "-f", "note.json", "--handlers", "handlers.py", "--run-id", "note", "--set", "topic=Owls")
+    assert (states(cpf, "note")["draft"], states(cpf, "note")["review"]) == ("✓ completed", "‖ waiting")
+    for said, visits in (("no", "‖ waiting ×2"), ("yes", "✓ completed ×2")):
+        cpf("resume", "--run-id", "note", "--event", "review", "--input", json.dumps(said))
+        assert states(cpf, "note")["review"] == visits
+
+
 @pytest.mark.parametrize("form", ["svg", "html", "text"])
 def test_states_are_in_every_format(cpf: Program, rollout: str, form: str) -> None:
     text = cpf.here("graph", "--run-id", rollout, "--format", form).stdout

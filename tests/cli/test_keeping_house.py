@@ -278,6 +278,18 @@ def test_doctor_says_how_much_is_kept_and_warns_of_much(cpf: Program, monkeypatc
     assert (told["status"], "1 of them" in told["message"], "cpf gc" in told["remedy"]) == ("warning", True, True)
 
 
+def test_doctor_says_before_the_first_run_what_to_install_so_that_the_store_is_driven(
+    cpf: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("checkpointflow.cli.streams.talks_to_terminal", lambda *_: True)
+    answer = cpf.here("doctor")
+    told = next(check for check in answer.envelope["checks"] if check["name"] == "drivers")
+    assert (told["status"], "nothing drives this store by itself" in told["message"]) == ("ok", True)
+    for name, text in told["install"].items():
+        assert f"        for {name}:\n          {text.splitlines()[0]}" in answer.stderr
+    assert not cpf.home.exists()
+
+
 def test_doctor_says_whether_anything_drives_the_store(cpf: Program, monkeypatch: pytest.MonkeyPatch) -> None:
     cpf.write("gate.yaml", GATE)
     cpf.here("run", "-f", "gate.yaml")
@@ -296,7 +308,7 @@ def test_doctor_says_whether_anything_drives_the_store(cpf: Program, monkeypatch
     worker = cpf.start("worker")
     assert worker.stderr
     assert b"driving what is due" in worker.stderr.readline()
-    until(lambda: f"process {worker.pid} on" in found(cpf)["drivers"]["message"])
+    until(lambda: f"1 worker drives what is due: process {worker.pid} on" in found(cpf)["drivers"]["message"])
     worker.terminate()
     worker.communicate(timeout=60)
     assert found(cpf)["drivers"]["status"] == "warning"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import subprocess
 from collections import Counter
@@ -342,6 +343,33 @@ def test_workers_share_a_store_and_each_run_is_driven_by_one(
         worker.send_signal(signal.SIGTERM)
     assert sum(ended(worker)["drives"] for worker in workers) >= len(names)
     assert sorted((cpf.cwd / "ran").read_text().split()) == sorted(names)
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="needs the limits of another process")
+def test_a_worker_that_cannot_write_for_now_tries_again_and_says_so_unless_it_is_quiet(
+    cpf: Program, work: Callable[..., subprocess.Popen[bytes]], workers: list[subprocess.Popen[bytes]]
+) -> None:
+    begun(cpf, SLEEPING, "first")
+    quiet = work("--concurrency", "2")
+    drive_of(quiet)
+    workers.append(cpf.start("worker"))
+    noisy = workers[-1]
+    assert noisy.stderr
+    assert b"driving what is due" in noisy.stderr.readline()
+    unlimited = resource.prlimit(noisy.pid, resource.RLIMIT_FSIZE)
+    for worker in workers:
+        resource.prlimit(worker.pid, resource.RLIMIT_FSIZE, (0, unlimited[1]))
+    begun(cpf, GATE, "second")
+    for _ in range(3):
+        assert b"; the worker tries again" in noisy.stderr.readline()
+    for worker in workers:
+        resource.prlimit(worker.pid, resource.RLIMIT_FSIZE, unlimited)
+    until(lambda: status(cpf, "second") == "waiting")
+    for worker in workers:
+        worker.send_signal(signal.SIGTERM)
+    assert quiet.communicate(timeout=60)[1] == b""
+    noisy.communicate(timeout=60)
+    assert (quiet.returncode, noisy.returncode) == (0, 0)
 
 
 def test_a_worker_that_finds_no_usable_store_says_so_and_does_not_begin(cpf: Program) -> None:

@@ -80,6 +80,14 @@ def test_a_command_left_by_a_dead_process_is_ended_with_all_it_started(leave, tm
     assert not orphan.lives
 
 
+def test_a_child_in_a_session_of_its_own_without_our_environment_is_ended_too(leave, tmp_path):
+    inner = "exec 3>pipe; echo $$ >&3; sleep 1000 & wait"
+    orphan = leave(f"env -i PATH=$PATH setsid sh -c '{inner}' & wait")
+    assert orphan.lives
+    end_orphans(RUN, {KEY: 3}, home=str(tmp_path))
+    assert not orphan.lives
+
+
 def test_one_that_does_not_heed_the_request_is_killed(leave, tmp_path):
     orphan = leave("trap '' TERM; exec 3>pipe; echo $$ >&3; sleep 1000")
     end_orphans(RUN, {KEY: 3}, home=str(tmp_path), grace_seconds=0.1)

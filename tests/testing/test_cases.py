@@ -279,6 +279,34 @@ def test_a_case_stops_looking_when_it_says(play: Any) -> None:
     passes(play(busy, "{mocks: {a: {delay_seconds: 9}}, stop_after_seconds: 5, expect: {status: paused}}"))
 
 
+END_OF_TIME = "run: virtual time has come to the end of the year 9999; begin earlier, or end the loop that lets it pass"
+
+
+@pytest.mark.parametrize(
+    ("steps", "case"),
+    [
+        (gate(", timeout_seconds: 1000000000, on_timeout: {next: gate}"), "expect: {status: waiting}"),
+        (gate(", timeout_seconds: 86400"), "{starts_at: '9999-12-31T00:00:00Z', expect: {error: {code: ERR_TIMEOUT}}}"),
+        ("- {id: n, kind: sleep, seconds: 86400}", "{starts_at: '9999-12-31T00:00:00Z', expect: {status: completed}}"),
+        (
+            "- {id: a, kind: cli, command: x}",
+            "{starts_at: '9999-12-31T00:00:00Z', mocks: {a: {delay_seconds: 86400}}, expect: {status: completed}}",
+        ),
+        (
+            "- {id: a, kind: cli, command: x, retry: {max_attempts: 2, backoff_seconds: 86400}}",
+            "{starts_at: '9999-12-31T00:00:00Z', mocks: {a: {exit_code: 1}}, expect: {status: failed}}",
+        ),
+    ],
+)
+def test_a_case_whose_time_comes_to_the_last_year_fails_and_says_so(play: Any, steps: str, case: str) -> None:
+    assert told(play(steps, case)).splitlines()[0] == END_OF_TIME
+
+
+def test_a_case_near_the_end_of_time_holds_as_long_as_time_does_not_reach_it(play: Any) -> None:
+    case = "{starts_at: '9999-12-31T00:00:00Z', answers: [{wait: gate, payload: {ok: 1}}], expect: {status: completed}}"
+    passes(play(gate(", timeout_seconds: 86400"), case))
+
+
 def test_a_year_of_short_sleeps_passes_at_once(play: Any) -> None:
     steps = """
     - {id: n, kind: set, values: {n: '${default(steps.n.outputs.n, 0) + 1}'}}

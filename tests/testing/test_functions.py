@@ -132,3 +132,25 @@ workflow:
 
 def test_a_document_is_played_the_same_way() -> None:
     assert run_to_completion(DOCUMENT, answers={"go": {"said": "yes"}}, mocks={"say": "hello"}).result == "hello yes"
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"mocks": {"analyze": 1}}, "the run came to no step `analyze`, for which `mocks` has an entry; did you mean"),
+        ({"answers": {"publsh": "approve"}}, "the run came to no wait `publsh`, for which `answers` has an entry; did"),
+        ({"answers": {"fetch": "approve"}}, "the run came to no wait `fetch`, .*; it came to `publish`"),
+    ],
+)
+def test_a_mock_or_an_answer_that_matched_nothing_fails_the_call_with_the_nearest_name(
+    given: dict[str, Any], message: str
+) -> None:
+    mocks = {"fetch": [], "analyse": 1} | given.get("mocks", {})
+    with pytest.raises(UsageError, match=message):
+        run_to_completion(research, "owls", mocks=mocks, answers=given.get("answers"))
+
+
+def test_a_strict_run_performs_nothing_that_is_not_mocked() -> None:
+    with pytest.raises(UsageError, match="step `fetch` is not mocked; give `fetch` an entry in `mocks`, or leave out"):
+        run_to_completion(research, "owls", mocks={"fecth": []}, strict=True)
+    assert run_to_completion(research, "owls", mocks=MOCKS | {"plain": "OWLS"}, strict=True).status == "completed"

@@ -51,6 +51,8 @@ class Check:
 
 def all_checks(door: Door) -> list[Check]:
     """Return every check, in the order in which they are told."""
+    from checkpointflow.cli import upkeep
+
     settings = door.settings
     found = [*_versions(), *_extras(), *_shells(settings), *_programs(settings), *_home(settings), *_space(settings)]
     store = list(_store(settings) if settings.store is None else _guarded("store", lambda: _shared(settings)))
@@ -58,6 +60,8 @@ def all_checks(door: Door) -> list[Check]:
     there = settings.store is not None or (settings.home / "runs.db").exists()
     if there and any(check.name == "store" and check.status == "ok" for check in store):
         found += _guarded("runs", lambda: _runs(door))
+    elif not any(check.status == "error" for check in store):
+        found += upkeep.drivers((), settings, waiting=0)
     return found
 
 
@@ -296,7 +300,7 @@ def _runs(door: Door) -> Iterator[Check]:
     else:
         yield Check("due timers", "ok", "no timer is due")
     waiting = len({view.run_id for view in left} | {str(run_id) for run_id in client.timed()})
-    yield from upkeep.drivers(client, door.settings, waiting=waiting)
+    yield from upkeep.drivers(client.drivers(), door.settings, waiting=waiting)
     yield from upkeep.retention(client)
     yield from _leftovers(door)
 

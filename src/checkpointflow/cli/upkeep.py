@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from checkpointflow.clock import SystemClock
 if TYPE_CHECKING:
     from checkpointflow.client import Client
     from checkpointflow.config import Settings
+    from checkpointflow.kernel.store import DriverInfo
 
 OLD_SECONDS = 30 * 86400.0
 MANY_RUNS, MANY_BYTES = 1000, 1024**3
@@ -37,14 +38,13 @@ def retention(client: Client) -> Iterator[Check]:
         yield Check("retention", "ok", message)
 
 
-def drivers(client: Client, settings: Settings, *, waiting: int) -> Iterator[Check]:
+def drivers(found: Sequence[DriverInfo], settings: Settings, *, waiting: int) -> Iterator[Check]:
     """Say what drives the store by itself; `waiting` is how many runs only go on if something does."""
-    found = client.drivers()
     workers = [one for one in found if one.kind == "worker"]
     ticks = sorted(one.at for one in found if one.kind == "tick")
     if workers:
         listed = ", ".join(f"process {one.pid} on `{one.host}` (pool `{one.pool}`)" for one in workers[:5])
-        yield Check("drivers", "ok", f"{len(workers)} workers drive what is due: {listed}")
+        yield Check("drivers", "ok", f"{_workers(len(workers))} what is due: {listed}")
         return
     said = f"the last tick was at {clock.to_text(ticks[-1])}" if ticks else "there was no tick yet"
     if ticks and SystemClock().now() - ticks[-1] < timedelta(seconds=TICK_SECONDS):
@@ -58,6 +58,10 @@ def drivers(client: Client, settings: Settings, *, waiting: int) -> Iterator[Che
     else:
         message = f"nothing drives this store by itself ({said}), and no run waits for that"
         yield Check("drivers", "ok", message, install=install)
+
+
+def _workers(count: int) -> str:
+    return "1 worker drives" if count == 1 else f"{count} workers drive"
 
 
 def lines(settings: Settings, python: str, *, windows: bool = sys.platform == "win32") -> Mapping[str, str]:

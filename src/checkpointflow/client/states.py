@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from typing import cast
 
+from checkpointflow.frontends.graph.grammar import ANSWER
 from checkpointflow.pictures.picture import STATUSES, Group, Node, Picture, RunNote, State, Status
 from checkpointflow.records import dataclass, field, replace
 from checkpointflow.views import Inspection, StepView
@@ -35,6 +37,7 @@ class _Visit:
     position: int
     status: Status
     members: int | None = None
+    is_answer: bool = False
 
 
 @dataclass(slots=True)
@@ -81,7 +84,15 @@ class _Journal:
                 members[key] = cast(int, entry["members"])
         self._add_failed(statuses, last)
         known = sorted((key for key in statuses), key=lambda key: last.get(key, 0))
-        return [_Visit(key, _container(key), last.get(key, 0), statuses[key], members.get(key)) for key in known]
+        return [
+            _Visit(key, _container(key), last.get(key, 0), statuses[key], members.get(key), self._is_answer(key))
+            for key in known
+        ]
+
+    def _is_answer(self, key: str) -> bool:
+        """Tell whether a key is that of a wait in which a node of a graph stands, and no box of its own."""
+        pattern = self._as_written(key)
+        return pattern.endswith(ANSWER) and pattern not in self._boxes and pattern.removesuffix(ANSWER) in self._boxes
 
     def _seen(self, view: StepView) -> Status:
         """Return the status of a visit as pictures tell it: a deadline that leads on is no failure."""
@@ -99,6 +110,11 @@ class _Journal:
             last[key] = len(self.found.entries)
 
     def _pattern(self, key: str) -> str:
+        """Return the key of the box in which a key stands, if there is one."""
+        pattern = self._as_written(key)
+        return pattern.removesuffix(ANSWER) if self._is_answer(key) else pattern
+
+    def _as_written(self, key: str) -> str:
         """Return the key with `[*]` for each item of a `foreach`, and without numbers of visits."""
         pattern = ""
         for segment in key.split("/"):
@@ -121,7 +137,7 @@ class _Journal:
         status = _pressing(self._status(visit) for visit in current)
         has_members = any(visit.members is not None for visit in current)
         counts = self._members(current) if has_members else self._share(one.key, current)
-        return State(status=status, visits=len(visits), done=counts[0], total=counts[1])
+        return State(status=status, visits=_begun_anew(visits), done=counts[0], total=counts[1])
 
     def _current(self, visits: list[_Visit]) -> list[_Visit]:
         """Return the last visit in each member or list, those in visits of scopes that were left behind not counted."""
@@ -193,6 +209,20 @@ class _Journal:
         if all(map(self._has_ended, members)):
             return State(status="failed" if "failed" in ended else "completed")
         return State(status="running" if self.found.run.status == "running" else _left(ended))
+
+
+def _begun_anew(visits: list[_Visit]) -> int:
+    """Return how often a box was visited: a node that waited is called once more with the answer."""
+    answered: Counter[str] = Counter()
+    count = 0
+    for visit in visits:
+        if visit.is_answer:
+            answered[visit.container] += visit.status == "completed"
+        elif answered[visit.container]:
+            answered[visit.container] -= 1
+        else:
+            count += 1
+    return count
 
 
 def _left(ended: Iterable[Status]) -> Status:

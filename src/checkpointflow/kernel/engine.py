@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import heapq
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Literal, NoReturn, TypeAlias
 
+from checkpointflow.clock import later
 from checkpointflow.errors import CheckpointflowError, WorkflowCodeError, is_of_the_run
 from checkpointflow.kernel import entries as e
 from checkpointflow.kernel.asks import WaitAsk
@@ -303,7 +304,7 @@ class Drive:
 
     def _has_inline_timer(self, now: datetime) -> bool:
         """Tell whether a sleep or backoff is short enough to wait for; a deadline is not: who answers must be told."""
-        until = now + timedelta(seconds=self._world.inline_wait_seconds)
+        until = later(now, self._world.inline_wait_seconds)
         asks = [self._pass.pending(key) for due, key in self._pass.timers if due <= until]
         return any(ask is not None and not isinstance(ask, WaitAsk) for ask in asks)
 
@@ -366,7 +367,7 @@ class Drive:
         interrupt = self._world.interrupt
         self._pass.close()
         self._journal.keep_facts()
-        until = self._now() + timedelta(seconds=interrupt.drain_seconds)
+        until = later(self._now(), interrupt.drain_seconds)
         while self._attempts and not interrupt.is_urgent and (left := (until - self._now()).total_seconds()) > 0:
             self._attempts.wait(min(left, INBOX_SECONDS))
         self._give_up("drained")

@@ -344,14 +344,14 @@ class Pass:
                 key=ask.key,
                 wait_id=self._next_wait_id(),
                 request=ask.request.as_json(),
-                deadline_at=None if patience is None else now + patience,
+                deadline_at=None if patience is None else clocks.later(now, patience),
             )
         )
 
     def _intend_sleep(self, ask: SleepAsk) -> None:
         if ask.key not in self._state.records:
             now = self._now()
-            due = now + ask.until if isinstance(ask.until, timedelta) else ask.until
+            due = clocks.later(now, ask.until) if isinstance(ask.until, timedelta) else ask.until
             self._journal.record(e.TimerSet(at=now, key=ask.key, wait_id=self._next_wait_id(), due_at=due))
         record = self._state.records[ask.key]
         if isinstance(record, TimerRecord) and not record.undone:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Literal
 
-from checkpointflow.clock import from_text
+from checkpointflow.clock import from_text, later
 from checkpointflow.records import dataclass
 from checkpointflow.values import JsonObject, JsonValue
 
@@ -38,7 +38,7 @@ def next_try(policy: RetryPolicy, failures: int, error: JsonObject, now: datetim
     if failures >= policy.max_attempts or not _is_named(policy, error):
         return None
     longest = min(policy.max_backoff_seconds, MAX_BACKOFF_SECONDS)
-    return now + timedelta(seconds=max(_delay(policy, failures, chance), min(_asked_for(error, now), longest)))
+    return later(now, max(_delay(policy, failures, chance), min(_asked_for(error, now), longest)))
 
 
 def _delay(policy: RetryPolicy, failures: int, chance: float) -> float:

@@ -1,4 +1,4 @@
-"""Commands that a dead holder has left running: found by their environment and ended; never by a remembered id."""
+"""Commands that a dead holder has left running: found by environment or descent and ended, never by a remembered id."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _AFTER_KILL_SECONDS = 2.0
 def end_orphans(
     run_id: RunId, attempts: Mapping[StepKey, int], *, home: str, grace_seconds: float = GRACE_SECONDS
 ) -> None:
-    """End what these attempts of a run have left running, and return when it has gone.
+    """End what these attempts of a run have left running, with all that descends from it, and return when it has gone.
 
     `home` is the state folder: the same ids in another one are somebody else's. Whole process groups get SIGTERM, and
     SIGKILL after the grace; never one that holds this process or one that it descends from. Does nothing where there
-    is no /proc.
+    is no /proc. What has another environment and no living ancestor that bears the attempt's is not found.
     """
     marks = [_marks(home, run_id, key, attempt) for key, attempt in attempts.items()]
     groups = _groups_with(marks)
@@ -43,13 +43,17 @@ def _marks(home: str, run_id: RunId, key: StepKey, attempt: int) -> frozenset[by
 
 
 def _groups_with(marks: list[frozenset[bytes]]) -> list[int]:
-    """Return the process groups of those whose environment bears all marks of an attempt, save our own line."""
+    """Return the groups of those whose environment bears all marks of an attempt, and of their line, save our own.
+
+    The table is that of before anything is ended: then what is left would be nobody's child any more.
+    """
     seen = list(running())
     parents = {pid: parent for pid, parent, _ in seen}
     groups = {pid: group for pid, _, group in seen}
     spared = {groups.get(pid, 0) for pid in _line(os.getpid(), parents)} | {0, 1}
-    found = {group for pid, group in groups.items() if group not in spared and _bears(pid, marks)}
-    return sorted(found)
+    marked = {pid for pid, group in groups.items() if group not in spared and _bears(pid, marks)}
+    found = {group for pid, group in groups.items() if not marked.isdisjoint(_line(pid, parents))}
+    return sorted(found - spared)
 
 
 def _line(pid: int, parents: Mapping[int, int]) -> Iterator[int]:

@@ -288,7 +288,7 @@ class MemoryStore:
         with self._data.lock:
             run, info = self._run(run_id), self.holder_of(run_id)
             if info is not None and info.alive:
-                raise refusals.run_held(run_id, info)
+                raise refusals.run_held(run_id, info, own_host=_HOST)
             run.holder, run.since, run.epoch = holder, at, run.epoch + 1
             return Hold(run_id=run_id, holder=holder, epoch=run.epoch)
 
@@ -362,7 +362,7 @@ class MemoryStore:
         with self._data.lock:
             run, info = self._run(run_id), self.holder_of(run_id)
             if info is not None and info.alive:
-                raise refusals.run_held(run_id, info)
+                raise refusals.run_held(run_id, info, own_host=_HOST)
             if not run.head.is_settled:
                 raise refusals.not_settled(run_id)
             del self._data.runs[run_id]

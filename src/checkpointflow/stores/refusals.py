@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from checkpointflow import clock
 from checkpointflow.errors import (
     JournalConflictError,
@@ -25,12 +27,14 @@ def run_exists(run_id: RunId) -> RunExistsError:
     return RunExistsError(f"a run `{run_id}` exists already; resume it or choose another id", run_id=run_id)
 
 
-def run_held(run_id: RunId, info: HolderInfo) -> RunHeldError:
-    """Return the error for a run that somebody alive drives."""
+def run_held(run_id: RunId, info: HolderInfo, *, own_host: str | None = None) -> RunHeldError:
+    """Return the error for a run that somebody alive drives, which may be this process on `own_host`."""
     since = clock.to_text(info.since)
+    is_ours = (info.host, info.pid) == (own_host, os.getpid())
+    who = f"{'this process already, that is ' if is_ours else ''}process {info.pid} on host `{info.host}`"
+    remedy = "wait for that drive" if is_ours else "wait for it, or end that process"
     return RunHeldError(
-        f"run `{run_id}` is driven by process {info.pid} on host `{info.host}` since {since}; "
-        "wait for it, or end that process",
+        f"run `{run_id}` is driven by {who} since {since}; {remedy}",
         details={"host": info.host, "pid": info.pid, "since": since},
         run_id=run_id,
     )

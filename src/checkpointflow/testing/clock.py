@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from checkpointflow.clock import UTC
+from checkpointflow.clock import LAST, UTC, later
+from checkpointflow.errors import UsageError
 
 
 class FakeClock:
@@ -18,7 +19,16 @@ class FakeClock:
         return self._now
 
     def advance(self, seconds: float) -> None:
-        """Move the clock on; a negative time is refused with ValueError."""
+        """Move the clock on.
+
+        Raises:
+            ValueError: the time is negative.
+            UsageError: it leads to the end of the years that can be told; the clock then stands there.
+        """
         if seconds < 0:
             raise ValueError("a clock does not go back")
-        self._now += timedelta(seconds=seconds)
+        self._now = later(self._now, seconds)
+        if self._now == LAST:
+            raise UsageError(
+                "virtual time has come to the end of the year 9999; begin earlier, or end the loop that lets it pass"
+            )

@@ -23,7 +23,7 @@ from checkpointflow.kernel.state import WaitRecord, fold
 from checkpointflow.kernel.store import Message, OpenWait
 from checkpointflow.kernel.surroundings import Surroundings
 from checkpointflow.records import dataclass
-from checkpointflow.schemas import Schema, check, is_valid, told
+from checkpointflow.schemas import Schema, check, did_you_mean, is_valid, told
 from checkpointflow.steps import make_perform
 from checkpointflow.steps.base import StepSettings
 from checkpointflow.stores.memory import MemoryStore
@@ -56,21 +56,26 @@ def run_to_completion(
     answers: Mapping[str, Any] | None = None,
     mocks: Mapping[str, Any] | None = None,
     clock: FakeClock | None = None,
+    strict: bool = False,
 ) -> Played:
     """Return what comes of a workflow, in memory and in no time: sleeps and deadlines pass as soon as all else waits.
 
     `answers` are payloads by key or event name; a wait without one expires if it has a deadline, else the run stays
     waiting. `mocks` stand for steps by key or name: a value is the output, a function is called with the step's
-    arguments, an exception is raised. What is not mocked is performed.
+    arguments, an exception is raised. What is not mocked is performed, also where a mock's name is misspelt: that is
+    told when the run has ended. With `strict` nothing is performed that is not mocked.
 
     Raises:
         InputError: the input does not fit.
-        UsageError: an answer does not fit what is asked.
+        UsageError: an answer does not fit what is asked; the run came to no step or wait of a name in `mocks` or
+            `answers`; with `strict`, it came to a step that is not mocked.
         NondeterminismError: the code asks for something else than before the run waited.
     """
-    play = _Play(workflow, dict(answers or {}), mocks or {}, clock or FakeClock())
+    play = _Play(workflow, dict(answers or {}), mocks or {}, clock or FakeClock(), is_strict=strict)
     play.begin(checked_input(workflow, {} if input is None else to_json(input, "input")))
-    return play.to_the_end()
+    played = play.to_the_end()
+    play.refuse_unmatched()
+    return played
 
 
 def replay(workflow: Definition, journal: Iterable[JsonObject]) -> Played:
@@ -90,6 +95,10 @@ class _Beyond(BaseException):
     """The code is behind the end of the journal, where something would have to be performed."""
 
 
+class _NotMocked(BaseException):
+    """A strict run came to a step that is not mocked; its argument is the key. No workflow's code may catch it."""
+
+
 class _Play:
     """One run being played."""
 
@@ -101,6 +110,7 @@ class _Play:
         clock: FakeClock,
         *,
         is_replay: bool = False,
+        is_strict: bool = False,
     ) -> None:
         self._definition = definition
         self._answers = answers
@@ -109,6 +119,7 @@ class _Play:
         self._began_at = clock.now()
         self._store = MemoryStore(clock=clock)
         self._is_replay = is_replay
+        self._is_strict = is_strict
 
     def begin(self, run_input: JsonValue) -> None:
         definition = self._definition
@@ -144,11 +155,25 @@ class _Play:
                     pass
             except _Beyond:
                 pass
+            except _NotMocked as error:
+                key = error.args[0]
+                raise UsageError(
+                    f"step `{key}` is not mocked; give `{last_name(key)}` an entry in `mocks`, or leave out `strict`"
+                ) from None
         return self._played()
+
+    def refuse_unmatched(self) -> None:
+        """Refuse names in `mocks` and `answers` that meant nothing the run came to: they are misspelt, or too many."""
+        entries = self._store.entries(RUN)
+        steps = {name for one in entries if isinstance(one, e.StepStarted) for name in (one.key, last_name(one.key))}
+        opened = [one for one in entries if isinstance(one, e.WaitOpened)]
+        waits = {name for one in opened for name in (one.key, str(one.request.get("event_name")))}
+        _refuse_unmatched("mocks", self._mocks, "step", steps)
+        _refuse_unmatched("answers", self._answers, "wait", waits)
 
     def _drive(self, folder: Path) -> str:
         settings = StepSettings(runs_dir=folder, sync=False, environment={})
-        executor = _Executor(make_perform(settings), self._mocks, is_replay=self._is_replay)
+        executor = _Executor(make_perform(settings), self._mocks, is_replay=self._is_replay, is_strict=self._is_strict)
         hold = self._store.acquire(RUN, self._store.holder(), at=self._clock.now())
         world = Surroundings(
             store=self._store,
@@ -214,10 +239,11 @@ class _Play:
 class _Executor(ThreadExecutor):
     """Performs in threads and on loops, mocks in place of what they stand for, and nothing at all in a replay."""
 
-    def __init__(self, perform: Any, mocks: Mapping[str, Any], *, is_replay: bool) -> None:
+    def __init__(self, perform: Any, mocks: Mapping[str, Any], *, is_replay: bool, is_strict: bool) -> None:
         super().__init__(perform, lambda _run, _attempts: None, left=LeftThreads())
         self._mocks = mocks
         self._is_replay = is_replay
+        self._is_strict = is_strict
 
     def start(self, effect: Effect) -> None:
         """Begin an attempt, or its mock."""
@@ -225,7 +251,18 @@ class _Executor(ThreadExecutor):
             raise _Beyond
         key = effect.context.key
         name = next((one for one in (key, last_name(key)) if one in self._mocks), None)
+        if name is None and self._is_strict:
+            raise _NotMocked(key)
         super().start(effect if name is None else _mocked(effect, self._mocks[name]))
+
+
+def _refuse_unmatched(field: str, names: Iterable[str], what: str, known: set[str]) -> None:
+    name = next((one for one in names if one not in known), None)
+    if name is None:
+        return
+    shown = ", ".join(f"`{one}`" for one in sorted(known)[:12])
+    remedy = did_you_mean(name, known) or (f"it came to {shown}" if shown else "remove it")
+    raise UsageError(f"the run came to no {what} `{name}`, for which `{field}` has an entry; {remedy}")
 
 
 def _mocked(effect: Effect, mock: Any) -> Effect:

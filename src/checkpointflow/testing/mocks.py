@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Any, cast
 
+from checkpointflow.clock import later
 from checkpointflow.errors import StepFailedError, StepOutputError, StepTimeoutError
 from checkpointflow.kernel.effects import (
     Effect,
@@ -105,7 +106,7 @@ class MockedExecutor:
             self._threads.stop(effect.context.key)
             self._threads.wait(None)
             raise
-        ends_at = self._script.now() + timedelta(seconds=self._seconds)
+        ends_at = later(self._script.now(), self._seconds)
         self._flying[effect.context.key] = (ends_at, finished)
 
     def stop(self, key: StepKey) -> None:

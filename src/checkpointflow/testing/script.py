@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Any, TypeAlias, cast
 
+from checkpointflow.clock import later
 from checkpointflow.kernel.ids import EventId, RunId, StepKey
 from checkpointflow.kernel.store import Message, MessageKind, OpenWait
 from checkpointflow.kernel.surroundings import Interrupt
@@ -147,7 +148,7 @@ class Script:
         self._plan(at, about, "" if "refused" in answer else _TOO_LATE, partial(self._answer, about, answer, wait))
 
     def _after(self, since: datetime, fields: JsonObject | _Fields, name: str = "after_seconds") -> datetime:
-        return since + timedelta(seconds=float(cast(float, fields.get(name, 0))))
+        return later(since, float(cast(float, fields.get(name, 0))))
 
     # -- happening ---------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import pytest
 
+from checkpointflow.clock import LAST
 from checkpointflow.kernel import entries as e
 from checkpointflow.kernel.retry import RetryPolicy
 from unit.kernel.driving import World, call, event, fails, ok, output, times_out, tries
@@ -221,3 +222,10 @@ def test_a_member_whose_retry_is_pending_can_be_cancelled():
     assert world.drive(flow, {"fan[0]/s": [fails()]}).status == "completed"
     assert world.executor.keys == ["a", "fan[0]/s"]
     assert "step_interrupted fan[0]/s stopped" in world.journal()
+
+
+def test_what_would_be_later_than_the_last_year_is_due_at_its_end():
+    world = World()
+    world.drive(sleeping(8000 * 366 * 86400))
+    (wait,) = world.waits()
+    assert wait.due_at == LAST

@@ -44,6 +44,6 @@ def run(_args: Namespace, door: Door) -> Envelope:
 def _lines(check: Check) -> Iterator[str]:
     remedy = f" -> {check.remedy}" if check.remedy else ""
     yield f"{check.status:<8}{check.name}: {check.message}{remedy}"
-    for name, text in (check.install or {}).items() if check.remedy else ():
+    for name, text in (check.install or {}).items():
         yield f"        for {name}:"
         yield from (f"          {line}" for line in text.splitlines())

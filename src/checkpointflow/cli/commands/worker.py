@@ -51,7 +51,8 @@ def run(args: Namespace, door: Door) -> Envelope:
             streams.say(said(driven) + "\n")
 
     def troubled(error: PersistenceError) -> None:
-        streams.say(f"{error.message}; the worker tries again\n")
+        if not door.quiet:
+            streams.say(f"{error.message}; the worker tries again\n")
 
     worker = client.worker(
         pool=args.pool,
@@ -67,4 +68,4 @@ def run(args: Namespace, door: Door) -> Envelope:
             streams.say(f"driving what is due in `{door.place.shown}` (pool `{pool}`); Ctrl-C stops\n")
         worker.work()
     fields: JsonObject = {"drives": count, "next_actions": [action("List the runs", ["cpf", "runs"])]}
-    return Envelope(fields=fields, said=(f"stopped after {count} drives",))
+    return Envelope(fields=fields, said=(f"stopped after {count} {'drive' if count == 1 else 'drives'}",))

@@ -14,6 +14,9 @@ Strategy: TypeAlias = Literal["fixed", "exponential"]
 DONE = "ok"
 """The label that `subflow` and `map` nodes fire."""
 
+ANSWER = ".answer"
+"""A gate's wait stands under the name of its node with this."""
+
 
 @dataclass(frozen=True, slots=True)
 class Edge:

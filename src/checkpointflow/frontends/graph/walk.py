@@ -9,16 +9,13 @@ from checkpointflow.errors import CheckpointflowError, StepFailedError, StepTime
 from checkpointflow.frontends.graph import codes, members
 from checkpointflow.frontends.graph.budget import Budget, spent
 from checkpointflow.frontends.graph.calling import ERROR, Call, Shop, effect_of
-from checkpointflow.frontends.graph.grammar import Graph, Node
+from checkpointflow.frontends.graph.grammar import ANSWER, Graph, Node
 from checkpointflow.frontends.graph.handlers import WorkflowError
 from checkpointflow.frontends.graph.machine import Machine, Visit
 from checkpointflow.frontends.graph.results import check_reads, merged
 from checkpointflow.kernel.run import Expired, Fiber, Run, Scope, WaitRequest
 from checkpointflow.records import dataclass
 from checkpointflow.values import JsonObject, JsonValue
-
-ANSWER = ".answer"
-"""A gate's wait stands under the name of its node with this."""
 
 _VISITS = "(visits)"
 

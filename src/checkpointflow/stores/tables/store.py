@@ -279,7 +279,7 @@ class TableStore:
                 raise refusals.no_such_run(run_id)
             info = _info(transaction, row)
             if info is not None and info.alive:
-                raise refusals.run_held(run_id, info)
+                raise refusals.run_held(run_id, info, own_host=self._host)
             epoch = cast(int, row[1]) + 1
             transaction.run(
                 "UPDATE holds SET holder = ?, epoch = ?, host = ?, pid = ?, since = ? WHERE run_id = ?",
@@ -309,7 +309,7 @@ class TableStore:
                 raise refusals.no_such_run(run_id)
             info = _info(transaction, row)
             if info is not None and info.alive:
-                raise refusals.run_held(run_id, info)
+                raise refusals.run_held(run_id, info, own_host=self._host)
             if found[0] not in SETTLED:
                 raise refusals.not_settled(run_id)
             deletion.delete(transaction, run_id, sweeps=sweeps)
