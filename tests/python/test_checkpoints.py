@@ -16,6 +16,7 @@ from checkpointflow.errors import (
     EventMismatchError,
     EventPayloadError,
     PersistenceError,
+    RunExistsError,
     RunHeldError,
     RunNotFoundError,
     RunNotWaitingError,
@@ -562,6 +563,36 @@ def test_a_stream_whose_run_cannot_be_driven_raises_and_leaves_nothing_behind() 
     several_cp = several.run_sync().checkpoint
     with pytest.raises(EventMismatchError):
         asyncio.run(main())
+
+
+def test_a_run_has_the_id_that_its_checkpoint_was_given(tmp_path: Path) -> None:
+    with Store(tmp_path) as store:
+        assert flow.run_sync("a", checkpoint=Checkpoint.new(store, run_id="mine")).run_id == "mine"
+        assert flow.run_sync(checkpoint=store.checkpoint("mine"), responses={"go": "yes"}).status == "completed"
+    kept: list[JsonObject] = []
+    carried = Checkpoint.new(run_id="ours", on_commit=lambda entries, _position: kept.extend(entries))
+    assert (carried.run_id, flow.run_sync("a", checkpoint=carried).run_id) == (None, "ours")
+    assert Checkpoint.load(kept).run_id == "ours"
+
+
+def test_a_second_start_under_a_given_id_goes_on_with_the_run_or_is_refused(tmp_path: Path) -> None:
+    with Store(tmp_path) as store:
+        flow.run_sync("a", checkpoint=Checkpoint.new(store, run_id="mine"))
+        again = Checkpoint.new(store, run_id="mine")
+        assert flow.run_sync("a", checkpoint=again).run_id == again.run_id == "mine"
+        assert flow.run_sync(checkpoint=again, responses={"go": "yes"}).result == ["A", "yes", "LAST"]
+        assert done == {"a": 1, "last": 1}
+        other = Checkpoint.new(store, run_id="mine")
+        with pytest.raises(RunExistsError):
+            flow.run_sync("b", checkpoint=other)
+        assert other.run_id is None
+
+
+def test_an_id_that_cannot_be_one_is_refused() -> None:
+    with pytest.raises(TypeError, match="`run_id` is 5; give it a text"):
+        Checkpoint.new(run_id=5)  # type: ignore[arg-type]
+    with pytest.raises(UsageError):
+        flow.run_sync("a", checkpoint=Checkpoint.new(run_id="../x"))
 
 
 def test_no_entries_are_refused_as_such() -> None:

@@ -24,15 +24,21 @@ class Checkpoint:
     in doubt of it is settled by `responses`.
     """
 
-    def __init__(self, store: Store, run_id: str | None, *, is_carried: bool = False) -> None:
+    def __init__(
+        self, store: Store, run_id: str | None, *, is_carried: bool = False, chosen_id: str | None = None
+    ) -> None:
         self.store = store
         self.is_carried = is_carried
         self.run_id = run_id
         """The run's id; None until it has begun."""
+        self.chosen_id = chosen_id
+        """The id that a run is to begin with; None for one of its own making."""
         self._beginning = threading.Lock()
 
     @classmethod
-    def new(cls, store: Store | None = None, *, on_commit: OnCommit | None = None) -> Checkpoint:
+    def new(
+        cls, store: Store | None = None, *, on_commit: OnCommit | None = None, run_id: str | None = None
+    ) -> Checkpoint:
         """Return the handle of a run that is to begin, in a store or carried by the program.
 
         Without a store, `on_commit(entries, position)` is called after every commit, before anything that was intended
@@ -40,19 +46,23 @@ class Checkpoint:
         together are what `load` takes. It is a plain function, called in the thread of the drive. Without either, the
         run is kept in memory until it is dumped.
 
+        `run_id` is the id that the run is to have, to know it before it begins. Where a store has a run of that id with
+        the same input and definition, `run` goes on with that one, and with another it raises RunExistsError.
+
         Raises:
             ValueError: both were given.
-            TypeError: `store` is no Store, or `on_commit` is async or cannot be called.
+            TypeError: `store` is no Store, `run_id` no text, or `on_commit` is async or cannot be called.
         """
+        _refuse_no_id(run_id)
         if store is not None and on_commit is not None:
             raise ValueError("a checkpoint lies in a store or with the program; drop `store` or `on_commit`")
         if store is not None:
             _refuse_no_store(store)
-            return cls(store, None)
+            return cls(store, None, chosen_id=run_id)
         from checkpointflow.python.carrying import carried, refuse_callback, tell
 
         refuse_callback(on_commit)
-        made = cls(carried(), None, is_carried=True)
+        made = cls(carried(), None, is_carried=True, chosen_id=run_id)
         tell(made, on_commit)
         return made
 
@@ -138,6 +148,13 @@ class Checkpoint:
         tell(fork, on_commit)
         fork.run_id = forked(self.store, self.run_id, fork.store, position)
         return fork
+
+
+def _refuse_no_id(run_id: object) -> None:
+    if run_id is not None and not isinstance(run_id, str):
+        from checkpointflow.frontends.functions.accepting import shown
+
+        raise TypeError(f"`run_id` is {shown(run_id)}; give it a text")
 
 
 def _refuse_no_store(store: object) -> None:

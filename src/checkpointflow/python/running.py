@@ -66,6 +66,7 @@ class Runnable(Generic[T]):
         Raises:
             ValueError: the arguments mean nothing together.
             InputError, EventPayloadError: the input, or a response, does not fit; nothing was recorded.
+            RunExistsError: the id that the checkpoint was given is that of another run.
             RunNotWaitingError, EventMismatchError: a response answers nothing that is asked.
             StepNotInDoubtError: somebody has decided about the step before.
             RunHeldError: the run is being driven already.
@@ -174,7 +175,9 @@ class _Call(Generic[T]):
         if self._given.begin == "start":
             with checkpoint.beginning():
                 self._refuse_begun()
-                return runs.run(definition, to_json(self._given.run_input, "input"))
+                view = runs.run(definition, to_json(self._given.run_input, "input"), run_id=checkpoint.chosen_id)
+                self._created(view.run_id)  # also of a run that was there
+                return view
         assert checkpoint.run_id is not None
         self._refuse_other(checkpoint.run_id)
         responses = {name: to_json(value, name) for name, value in (self._given.responses or {}).items()}
