@@ -448,3 +448,37 @@ def test_a_step_that_no_document_of_the_run_has_is_told_apart_from_one_that_it_h
         error = place.cpf.here("fork", "--run-id", "edit-1", "--at", step).envelope["error"]
         assert says in error["message"]
         assert error.get("hint") == hint
+
+
+def test_a_revision_of_a_failed_run_is_led_to_the_same_words_of_retry(place: Place) -> None:
+    place.run(mark("one"), '- {id: two, kind: cli, command: "exit 1"}')
+    refused = place.again("--rerun", "one").envelope
+    wanted = ["cpf", "retry", "--run-id", "edit-1", "--rerun", "one"]
+    assert refused["error"]["hint"] == f"`{shlex.join(wanted)}`"
+    assert refused["next_actions"][0]["argv"] == wanted
+    place.marks()
+    assert place.cpf.here(*wanted[1:]).envelope["status"] == "failed"
+    assert place.marks() == ["one"]
+
+
+CODE = """\
+from checkpointflow import WorkflowContext, workflow
+
+
+@workflow
+async def flow(ctx: WorkflowContext) -> str:
+    text = await ctx.step("one", lambda text: text, "old")
+    return text + await ctx.wait_for_event("go")
+"""
+
+
+def test_code_that_asks_otherwise_than_was_recorded_is_first_told_the_command_that_helps(cpf: Program) -> None:
+    cpf.write("flow.py", CODE)
+    assert cpf("run", "-f", "flow.py:flow", "--run-id", "run-1").exit_code == 40
+    cpf.write("flow.py", CODE.replace('"old"', '"new"'))
+    refused = cpf("resume", "--run-id", "run-1", "--event", "go", "--input", '"!"').envelope
+    assert refused["error"]["code"] == "ERR_NONDETERMINISM"
+    first = refused["next_actions"][0]["argv"]
+    assert first == ["cpf", "resume", "--run-id", "run-1", "--rerun", "one"]
+    mended = cpf(*first[1:]).envelope
+    assert mended.get("error") is None, mended

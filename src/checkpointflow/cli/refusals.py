@@ -17,13 +17,16 @@ from checkpointflow.errors import (
     FileMissingError,
     InputError,
     InternalError,
+    NondeterminismError,
     PersistenceError,
     RunNotFoundError,
+    RunNotWaitingError,
     SecretMissingError,
     UnknownKindError,
     UsageError,
     said,
 )
+from checkpointflow.kernel.scope import last_name
 from checkpointflow.values import JsonObject, JsonValue
 
 if TYPE_CHECKING:
@@ -41,7 +44,7 @@ def refusal(error: CheckpointflowError, door: Door) -> Envelope:
         fields["run_id"] = error.run_id or door.run_id
     failed = fields.get("error") if view is not None and view.status == "failed" else None
     told = shapes.error_fields(error)
-    if again := _rerunning(error, door):
+    if again := _rerunning(error, door) or _retrying(error, door, view):
         told["hint"] = f"`{shlex.join(again)}`"
     fields["error"] = told if failed is None else {**told, "details": {**error.details, "run_error": failed}}
     problems = _problems(error)
@@ -56,6 +59,23 @@ def _rerunning(error: CheckpointflowError, door: Door) -> list[str]:
     steps = error.details.get("rerun")
     named = [one for step in steps if isinstance(step, str) for one in _rerun(step)] if isinstance(steps, list) else []
     return door.again(*named) if named else []
+
+
+def _retrying(error: CheckpointflowError, door: Door, view: RunView | None) -> list[str]:
+    """Return a `resume` that was to revise a run as the `retry` that a failed one needs; empty for anything else."""
+    is_failed = view is not None and view.status == "failed" and isinstance(error, RunNotWaitingError)
+    again = door.again()
+    is_revision = any(word.split("=")[0] in ("--rerun", "--with") for word in again)
+    return ["cpf", "retry", *again[2:]] if is_failed and is_revision and again[1:2] == ["resume"] else []
+
+
+def _voiding(error: CheckpointflowError, view: RunView) -> list[str]:
+    """Return the command that gives up what was recorded otherwise than it is asked for; empty if no step is named."""
+    key = error.details.get("key") if isinstance(error, NondeterminismError) else None
+    if not isinstance(key, str) or last_name(key).startswith(("%", "(")):
+        return []
+    word = "retry" if view.status == "failed" else "resume"
+    return ["cpf", word, "--run-id", view.run_id, *_rerun(key)]
 
 
 def _rerun(step: str) -> list[str]:
@@ -99,7 +119,12 @@ def next_actions(error: CheckpointflowError, door: Door, view: RunView | None) -
         shown: list[JsonValue] = [action("Go on like this, and have them run again", again)]
         return [*shown, *(actions.for_run(view) if view is not None else [])]
     if view is not None:
-        return actions.for_run(view)
+        found: list[JsonValue] = []
+        if again := _retrying(error, door, view):
+            found = [action("Go on like this", again)]
+        elif again := _voiding(error, view):
+            found = [action("Go on, and have that step run again", again)]
+        return [*found, *actions.for_run(view)]
     return _about_file(error, door) or [action("See what can be said", ["cpf", door.command, "--help"])]
 
 
