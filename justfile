@@ -23,9 +23,9 @@ types:
 layers:
     lint-imports --no-cache
 
-# the whole test run; arguments go to pytest
+# the whole test run, in four processes: many tests wait for others; arguments go to pytest
 test *ARGS:
-    pytest -n auto {{ ARGS }}
+    pytest -n 4 {{ ARGS }}
 
 # the wheel, built and tried in an environment that holds nothing else
 smoke:

@@ -475,7 +475,7 @@ async def flow(ctx: WorkflowContext) -> str:
 def test_code_that_asks_otherwise_than_was_recorded_is_first_told_the_command_that_helps(cpf: Program) -> None:
     cpf.write("flow.py", CODE)
     assert cpf("run", "-f", "flow.py:flow", "--run-id", "run-1").exit_code == 40
-    cpf.write("flow.py", CODE.replace('"old"', '"new"'))
+    cpf.write("flow.py", CODE.replace('"old"', '"another"'))  # of another length: Python tells files apart by that
     refused = cpf("resume", "--run-id", "run-1", "--event", "go", "--input", '"!"').envelope
     assert refused["error"]["code"] == "ERR_NONDETERMINISM"
     first = refused["next_actions"][0]["argv"]

@@ -109,6 +109,8 @@ class ActivityExecutor:
         while (ending := await self._attempted(effect, order)) is None:
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+        if key not in self._going or self._going[key][0] != attempt:
+            return  # it was stopped, and nobody waits for what it made of that
         self._landed(key)
         self._ended.append(Finished(key, attempt, ending))
         self._news()
