@@ -10,14 +10,17 @@ import pytest
 
 from postgres_server import Server, empty, running
 
+_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+
 
 @pytest.fixture(autouse=True)
-def _ctrl_c_is_heard() -> Iterator[None]:
-    """A door that was interrupted hears no second Ctrl-C, and processes begun later would inherit that."""
-    before = signal.getsignal(signal.SIGINT)
+def _signals_are_heard() -> Iterator[None]:
+    """A door that was interrupted hears no second signal, and processes begun later would inherit that."""
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
     yield
-    if signal.getsignal(signal.SIGINT) is not before:
-        signal.signal(signal.SIGINT, before)
+    for number, handler in before.items():
+        if signal.getsignal(number) is not handler:
+            signal.signal(number, handler)
 
 
 @pytest.fixture(scope="session")

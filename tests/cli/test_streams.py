@@ -120,12 +120,9 @@ def test_ctrl_c_outside_of_a_drive_is_an_envelope(cpf: Program, monkeypatch: pyt
         raise KeyboardInterrupt
 
     monkeypatch.setattr(doors, "perform", interrupted)
-    heard = signal.getsignal(signal.SIGINT)
-    try:
-        envelope = cpf.here("runs").envelope
-        assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN  # once more, and there would be no envelope
-    finally:
-        signal.signal(signal.SIGINT, heard)
+    envelope = cpf.here("runs").envelope
+    for number in (signal.SIGINT, signal.SIGTERM):
+        assert signal.getsignal(number) == signal.SIG_IGN  # once more, and there would be no envelope
     assert (envelope["exit_code"], envelope["ok"]) == (130, False)
 
 

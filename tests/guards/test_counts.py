@@ -59,10 +59,10 @@ def counted(home: Path, *words: str) -> dict[str, Any]:
     ("words", "ours", "others"),
     [
         (("--version",), 4, 3),
-        (("status", "--run-id", "the-run"), 45, 62),
-        (("runs",), 45, 62),
-        (("waits",), 45, 62),
-        (("run", "-f", "counted.yaml"), 145, 62),
+        (("status", "--run-id", "the-run"), 44, 37),
+        (("runs",), 44, 37),
+        (("waits",), 44, 37),
+        (("run", "-f", "counted.yaml"), 131, 52),
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else None,
 )

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import threading
-import weakref
 import zlib
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, cast
@@ -15,6 +13,7 @@ from checkpointflow.stores.postgres import failures, opening
 from checkpointflow.stores.postgres.address import Address
 from checkpointflow.stores.postgres.holders import CHANNEL, Holders, disowned, lock_halves
 from checkpointflow.stores.postgres.texts import escaped, unescaped
+from checkpointflow.stores.tables import forking
 from checkpointflow.stores.tables.database import Row, Value
 
 if TYPE_CHECKING:
@@ -74,7 +73,7 @@ class Database:
         self.holders = Holders(address)
         self._mutex = threading.RLock()
         self._connection: Connection[TupleRow] | None = None
-        _LIVE.add(self)
+        forking.watch(self)
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Transaction]:
@@ -198,29 +197,3 @@ def _written(sql: str) -> str:
 
 def _bound(values: Sequence[Value | bytes]) -> list[Any]:
     return [escaped(value) if isinstance(value, str) else value for value in values]
-
-
-_LIVE: weakref.WeakSet[Database] = weakref.WeakSet()
-_FORKING: list[Database] = []
-_ONE_FORK = threading.RLock()
-
-
-def _before_fork() -> None:
-    _ONE_FORK.acquire()
-    _FORKING.extend(_LIVE)
-    for database in _FORKING:
-        database.before_fork()
-
-
-def _after_fork(in_child: bool) -> None:
-    while _FORKING:
-        _FORKING.pop().after_fork(in_child=in_child)
-    _ONE_FORK.release()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=_before_fork,
-        after_in_parent=lambda: _after_fork(False),
-        after_in_child=lambda: _after_fork(True),
-    )

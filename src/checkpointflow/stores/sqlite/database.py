@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-import weakref
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -13,6 +12,7 @@ from checkpointflow.kernel.ids import HolderId, RunId
 from checkpointflow.stores.sqlite import failures, locks
 from checkpointflow.stores.sqlite.holders import Holders
 from checkpointflow.stores.sqlite.opening import Opened, Opening
+from checkpointflow.stores.tables import forking
 from checkpointflow.stores.tables.database import Row, Value
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Database:
         self._mutex = threading.RLock()
         self._opened: Opened | None = None
         self._write_lock: int | None = None
-        _LIVE.add(self)
+        forking.watch(self)
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Transaction]:
@@ -209,29 +209,3 @@ def _bytes_if_need_be(text: str) -> str | bytes:
 
 def _text(value: Value | bytes) -> Value:
     return value.decode("utf-8", "surrogatepass") if isinstance(value, bytes) else value
-
-
-_LIVE: weakref.WeakSet[Database] = weakref.WeakSet()
-_FORKING: list[Database] = []
-_ONE_FORK = threading.RLock()
-
-
-def _before_fork() -> None:
-    _ONE_FORK.acquire()
-    _FORKING.extend(_LIVE)
-    for database in _FORKING:
-        database.before_fork()
-
-
-def _after_fork(in_child: bool) -> None:
-    while _FORKING:
-        _FORKING.pop().after_fork(in_child=in_child)
-    _ONE_FORK.release()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=_before_fork,
-        after_in_parent=lambda: _after_fork(False),
-        after_in_child=lambda: _after_fork(True),
-    )
