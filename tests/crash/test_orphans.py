@@ -20,7 +20,8 @@ KEY = StepKey('fan["é"]/s#2')
 HOLDER = """
 import sys
 from pathlib import Path
-from checkpointflow.kernel.effects import Effect, ThreadExecutor
+from checkpointflow.kernel.effects import Effect
+from checkpointflow.kernel.threads import ThreadExecutor
 from checkpointflow.kernel.run import StepContext
 from checkpointflow.kernel.run import StepCall
 from checkpointflow.steps import make_perform

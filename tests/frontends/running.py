@@ -16,12 +16,13 @@ from checkpointflow.errors import exit_code_of
 from checkpointflow.frontends.document.interpreter import DocumentWorkflow
 from checkpointflow.frontends.document.loader import load_text, open_definition
 from checkpointflow.kernel import entries as e
-from checkpointflow.kernel.effects import Effect, ThreadExecutor
+from checkpointflow.kernel.effects import Effect
 from checkpointflow.kernel.engine import DriveOutcome, drive
 from checkpointflow.kernel.ids import EventId, RunId
 from checkpointflow.kernel.revising import reopen
 from checkpointflow.kernel.store import Message, OpenWait, Store
 from checkpointflow.kernel.surroundings import Surroundings
+from checkpointflow.kernel.threads import ThreadExecutor
 from checkpointflow.schemas import check, is_valid, with_defaults
 from checkpointflow.steps import make_perform
 from checkpointflow.steps.base import StepSettings

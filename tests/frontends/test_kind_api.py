@@ -15,7 +15,8 @@ from checkpointflow.errors import DocumentError
 from checkpointflow.expressions import Expression, Scope, parse_template, text_of
 from checkpointflow.frontends.document.loader import load_text
 from checkpointflow.frontends.document.url_places import faults, has_dynamic_host, placed_url
-from checkpointflow.kernel.effects import Effect, ThreadExecutor
+from checkpointflow.kernel.effects import Effect
+from checkpointflow.kernel.threads import ThreadExecutor
 from checkpointflow.steps import make_perform
 from checkpointflow.values import JsonObject, JsonValue
 from frontends.running import Running, document, run

@@ -62,7 +62,7 @@ def counted(home: Path, *words: str) -> dict[str, Any]:
         (("status", "--run-id", "the-run"), 44, 37),
         (("runs",), 44, 37),
         (("waits",), 44, 37),
-        (("run", "-f", "counted.yaml"), 131, 52),
+        (("run", "-f", "counted.yaml"), 130, 52),
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else None,
 )

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from checkpointflow.kernel import entries as e
+from checkpointflow.kernel.derived import advance, first_head
 from checkpointflow.kernel.effects import Effect, Finished
 from checkpointflow.kernel.engine import drive
 from checkpointflow.kernel.ids import RunId, StepKey
 from checkpointflow.kernel.run import Workflow
 from checkpointflow.kernel.state import fold
-from checkpointflow.kernel.store import advance, first_head
 from checkpointflow.kernel.surroundings import Surroundings
 from checkpointflow.stores.memory import MemoryStore
 from checkpointflow.testing.clock import FakeClock

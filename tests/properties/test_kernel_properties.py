@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from checkpointflow.errors import StoreCorrupt
 from checkpointflow.kernel import entries as e
+from checkpointflow.kernel.derived import advance, first_head, wait_effects
 from checkpointflow.kernel.effects import Effect, Finished
 from checkpointflow.kernel.engine import drive
 from checkpointflow.kernel.ids import StepKey
@@ -22,9 +23,8 @@ from checkpointflow.kernel.revising import forked, reopened
 from checkpointflow.kernel.rewinding import rewinding
 from checkpointflow.kernel.scope import Scope, last_name, member_key, path_of, place_of
 from checkpointflow.kernel.state import RunState, StepRecord, fold
-from checkpointflow.kernel.store import OpenWait, advance, first_head
+from checkpointflow.kernel.store import OpenWait
 from checkpointflow.kernel.surroundings import Surroundings
-from checkpointflow.stores.derived import wait_effects
 from checkpointflow.testing import samples
 from checkpointflow.values import canonical
 from simulation.programs import Program, generate

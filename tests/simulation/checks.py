@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from checkpointflow.kernel import entries as e
+from checkpointflow.kernel.derived import advance, head_of
 from checkpointflow.kernel.ids import RunId, StepKey
 from checkpointflow.kernel.rewinding import key_of
 from checkpointflow.kernel.state import RunState, fold
-from checkpointflow.kernel.store import RunHead, Store, advance
-from checkpointflow.stores.derived import head_of
+from checkpointflow.kernel.store import RunHead, Store
 
 
 class Witness:

@@ -9,13 +9,13 @@ from datetime import timedelta
 
 from checkpointflow.errors import ConcurrencyError, JournalConflictError
 from checkpointflow.kernel import entries as e
+from checkpointflow.kernel.derived import head_of
 from checkpointflow.kernel.engine import drive
 from checkpointflow.kernel.ids import EventId, RunId, StepKey
 from checkpointflow.kernel.revising import append, move, reopen
 from checkpointflow.kernel.run import Workflow
 from checkpointflow.kernel.store import Backoff, Hold, Message, OpenWait, Store
 from checkpointflow.kernel.surroundings import Interrupt, Surroundings
-from checkpointflow.stores.derived import head_of
 from checkpointflow.stores.memory import MemoryStore
 from checkpointflow.testing.clock import FakeClock
 from checkpointflow.testing.crashing import Crash, CrashingStore

@@ -10,11 +10,11 @@ from typing import TypeAlias
 
 from checkpointflow.errors import StoreCorrupt, exit_code_of
 from checkpointflow.kernel import entries as e
+from checkpointflow.kernel.derived import head_of
 from checkpointflow.kernel.ids import StepKey
 from checkpointflow.kernel.rewinding import key_of
 from checkpointflow.kernel.state import RunState, fold
 from checkpointflow.kernel.store import SETTLED
-from checkpointflow.stores.derived import head_of
 from checkpointflow.values import JsonValue
 from simulation.checks import by_generation, open_keys
 from torture.evidence import Effect, Evidence, RunEvidence, digest, stayed

@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 
 from checkpointflow.kernel import entries as e
+from checkpointflow.kernel.derived import advance, head_of
 from checkpointflow.kernel.ids import RunId, StepKey, WaitId
-from checkpointflow.kernel.store import HolderInfo, OpenWait, advance
-from checkpointflow.stores.derived import head_of
+from checkpointflow.kernel.store import HolderInfo, OpenWait
 from checkpointflow.testing import samples as s
 from torture.checker import violations
 from torture.evidence import Effect, Evidence, RunEvidence, Sight, digest

@@ -13,17 +13,10 @@ import pytest
 
 from checkpointflow.errors import StoreUnavailable
 from checkpointflow.frontends.functions.loops import OwnLoop
-from checkpointflow.kernel.effects import (
-    Broken,
-    Effect,
-    Failed,
-    OutcomeLost,
-    Succeeded,
-    ThreadExecutor,
-    Unseen,
-)
+from checkpointflow.kernel.effects import Broken, Effect, Failed, OutcomeLost, Succeeded, Unseen
 from checkpointflow.kernel.ids import RunId, StepKey
 from checkpointflow.kernel.run import LocalEffect, Policy, StepCall, StepContext, StepResult
+from checkpointflow.kernel.threads import ThreadExecutor
 from checkpointflow.steps import make_perform
 from checkpointflow.steps.base import StepSettings, output_paths
 from checkpointflow.steps.processes import ProcessGroup

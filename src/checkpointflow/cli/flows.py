@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Literal
 
 from checkpointflow.errors import CheckpointflowError, FileMissingError, UsageError
 from checkpointflow.records import dataclass
-from checkpointflow.testing.beside import is_case_file
 from checkpointflow.values import JsonObject, JsonValue
 
 if TYPE_CHECKING:
@@ -128,6 +127,8 @@ def _problems(error: CheckpointflowError) -> list[JsonValue]:
 
 
 def _files(folder: Path) -> Iterator[Path]:
+    from checkpointflow.testing.beside import is_case_file
+
     try:
         names = sorted(folder.iterdir())
     except OSError:

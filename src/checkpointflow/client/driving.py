@@ -120,7 +120,7 @@ class Driver:
 
     def _executor(self) -> Executor:
         from checkpointflow.client.outputs import keeping
-        from checkpointflow.kernel.effects import ThreadExecutor
+        from checkpointflow.kernel.threads import ThreadExecutor
         from checkpointflow.steps import make_perform
         from checkpointflow.steps.base import StepSettings
         from checkpointflow.steps.orphans import end_orphans

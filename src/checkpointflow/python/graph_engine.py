@@ -19,7 +19,7 @@ from checkpointflow.frontends.graph.results import refuse_circles
 from checkpointflow.frontends.graph.workflow import GraphWorkflow
 from checkpointflow.kernel import entries as e
 from checkpointflow.kernel import ids
-from checkpointflow.kernel.effects import Stop, ThreadExecutor
+from checkpointflow.kernel.effects import Stop
 from checkpointflow.kernel.engine import DriveOutcome, drive
 from checkpointflow.kernel.ids import RunId, WaitId
 from checkpointflow.kernel.rehearsal import rehearse
@@ -29,6 +29,7 @@ from checkpointflow.kernel.run import StepCall, StepContext, StepResult
 from checkpointflow.kernel.state import RunState, WaitRecord, fold
 from checkpointflow.kernel.store import Hold, Message
 from checkpointflow.kernel.surroundings import Interrupt, Surroundings
+from checkpointflow.kernel.threads import ThreadExecutor
 from checkpointflow.python import graph_events as kinds
 from checkpointflow.python.graph_events import EventCallback
 from checkpointflow.python.graph_recorder import Recorder, times_of, view_of

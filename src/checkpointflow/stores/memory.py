@@ -12,6 +12,7 @@ from typing import Literal
 from checkpointflow import clock
 from checkpointflow.clock import Clock
 from checkpointflow.kernel import entries as e
+from checkpointflow.kernel.derived import advance, head_of, moves_away, stands_against, take_kept, wait_effects
 from checkpointflow.kernel.ids import HolderId, RunId, WaitId, new_holder_id
 from checkpointflow.kernel.store import (
     Backoff,
@@ -27,13 +28,9 @@ from checkpointflow.kernel.store import (
     RunHead,
     StoredStatus,
     Swept,
-    advance,
-    moves_away,
-    stands_against,
 )
 from checkpointflow.records import dataclass, field, replace
 from checkpointflow.stores import refusals
-from checkpointflow.stores.derived import head_of, take_kept, wait_effects
 from checkpointflow.values import JsonObject, dump, load
 
 _HOST = "memory"

@@ -14,7 +14,7 @@ from checkpointflow.frontends.functions.conversion import to_json
 from checkpointflow.frontends.functions.tasks import awaiting, performing
 from checkpointflow.frontends.inputs import checked_input
 from checkpointflow.kernel import entries as e
-from checkpointflow.kernel.effects import Effect, LeftThreads, ThreadExecutor
+from checkpointflow.kernel.effects import Effect
 from checkpointflow.kernel.engine import drive
 from checkpointflow.kernel.ids import EventId, RunId
 from checkpointflow.kernel.run import LocalEffect, StepCall, StepContext
@@ -22,6 +22,7 @@ from checkpointflow.kernel.scope import last_name
 from checkpointflow.kernel.state import WaitRecord, fold
 from checkpointflow.kernel.store import Message, OpenWait
 from checkpointflow.kernel.surroundings import Surroundings
+from checkpointflow.kernel.threads import LeftThreads, ThreadExecutor
 from checkpointflow.records import dataclass
 from checkpointflow.schemas import Schema, check, did_you_mean, is_valid, told
 from checkpointflow.steps import make_perform

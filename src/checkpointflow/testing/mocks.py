@@ -10,20 +10,11 @@ from typing import Any, cast
 
 from checkpointflow.clock import later
 from checkpointflow.errors import StepFailedError, StepOutputError, StepTimeoutError
-from checkpointflow.kernel.effects import (
-    Effect,
-    EffectStopped,
-    Finished,
-    LeftThreads,
-    OutcomeLost,
-    Perform,
-    Stop,
-    ThreadExecutor,
-    Unseen,
-)
+from checkpointflow.kernel.effects import Effect, EffectStopped, Finished, OutcomeLost, Perform, Stop, Unseen
 from checkpointflow.kernel.ids import RunId, StepKey
 from checkpointflow.kernel.run import Origin, StepCall, StepContext, StepResult
 from checkpointflow.kernel.scope import last_name
+from checkpointflow.kernel.threads import LeftThreads, ThreadExecutor
 from checkpointflow.records import replace
 from checkpointflow.schemas import show
 from checkpointflow.steps import make_perform

@@ -18,8 +18,9 @@ from checkpointflow.errors import (
     StoreCorrupt,
 )
 from checkpointflow.kernel import entries as e
+from checkpointflow.kernel.derived import advance, first_head
 from checkpointflow.kernel.ids import RunId
-from checkpointflow.kernel.store import Hold, Store, advance, first_head
+from checkpointflow.kernel.store import Hold, Store
 from checkpointflow.records import replace
 from checkpointflow.testing import samples as s
 from checkpointflow.testing.driving_promises import DrivingPromises

@@ -10,11 +10,11 @@ from checkpointflow.frontends.graph.grammar import Graph
 from checkpointflow.frontends.graph.workflow import GraphWorkflow
 from checkpointflow.graph import HandlerResult, NodeContext, WorkflowEngine, WorkflowResult
 from checkpointflow.kernel import entries as e
-from checkpointflow.kernel.effects import ThreadExecutor
 from checkpointflow.kernel.engine import drive
 from checkpointflow.kernel.ids import EventId, RunId
 from checkpointflow.kernel.store import Message
 from checkpointflow.kernel.surroundings import Surroundings
+from checkpointflow.kernel.threads import ThreadExecutor
 from checkpointflow.stores.memory import MemoryStore
 from checkpointflow.testing.clock import FakeClock
 

@@ -11,16 +11,15 @@ from checkpointflow.kernel.effects import (
     Effect,
     EffectStopped,
     Failed,
-    LeftThreads,
     OutcomeLost,
     Stop,
     Succeeded,
-    ThreadExecutor,
     Unseen,
     error_record,
 )
 from checkpointflow.kernel.ids import RunId, StepKey
 from checkpointflow.kernel.run import LocalEffect, Policy, StepCall, StepContext, StepResult
+from checkpointflow.kernel.threads import LeftThreads, ThreadExecutor
 
 
 def context(key="s", attempt=1):

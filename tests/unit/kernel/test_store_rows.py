@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 
 from checkpointflow.kernel import entries as e
+from checkpointflow.kernel.derived import WaitChange, advance, first_head, stands_against, wait_change
 from checkpointflow.kernel.ids import StepKey
-from checkpointflow.kernel.store import SETTLED, WaitChange, advance, first_head, stands_against, wait_change
+from checkpointflow.kernel.store import SETTLED
 from checkpointflow.testing import samples
 from unit.kernel.test_entries import AT, KEY, ONE_OF_EACH, WAIT
 

@@ -11,11 +11,11 @@ from pathlib import Path
 from checkpointflow import clock
 from checkpointflow.client.bundles.archive import LONGEST_NAME
 from checkpointflow.kernel import entries as e
+from checkpointflow.kernel.derived import head_of, wait_effects
 from checkpointflow.kernel.ids import RunId
 from checkpointflow.kernel.store import Message, OpenWait, RunHead
 from checkpointflow.records import dataclass
 from checkpointflow.steps.base import output_paths
-from checkpointflow.stores.derived import head_of, wait_effects
 from checkpointflow.values import JsonObject, JsonValue, dump
 
 FORMAT = "checkpointflow-run-bundle"

@@ -15,8 +15,7 @@ from temporalio.exceptions import ActivityError, ApplicationError, TimeoutError,
 
 from checkpointflow.engines.temporal.conversion import LARGE_BYTES
 from checkpointflow.engines.temporal.wire import ending_of, order_json
-from checkpointflow.errors import StepTimeoutError
-from checkpointflow.kernel.effects import Effect, Ending, Finished, Lost, Unseen
+from checkpointflow.kernel.effects import Effect, Ending, Finished, Lost, stopped, timed_out
 from checkpointflow.kernel.ids import RunId, StepKey
 from checkpointflow.values import JsonObject
 
@@ -82,8 +81,7 @@ class ActivityExecutor:
         """Whoever performs the next attempt sees to that, on its machine."""
 
     def _told_stopped(self, key: StepKey, attempt: int) -> None:
-        error: JsonObject = {"code": "ERR_STEP_FAILED", "message": "the step was stopped", "details": {}}
-        self._ended.append(Finished(key, attempt, Unseen("stopped", error)))
+        self._ended.append(Finished(key, attempt, stopped()))
 
     def _admit(self) -> None:
         """Begin what there is room for."""
@@ -143,7 +141,5 @@ class ActivityExecutor:
             return None
         bound = effect.call.policy.timeout_seconds
         if isinstance(cause, TimeoutError) and cause.type == TimeoutType.START_TO_CLOSE and bound is not None:
-            message = f"step `{key}` did not finish within {bound:g} seconds"
-            details: JsonObject = {"timeout_seconds": bound}
-            return Unseen("timeout", {"code": StepTimeoutError.code, "message": message, "details": details})
+            return timed_out(key, bound)
         return Lost()

@@ -21,11 +21,11 @@ from checkpointflow.kernel.effects import (
     Failed,
     Lost,
     Succeeded,
-    ThreadExecutor,
     Unseen,
     error_record,
 )
 from checkpointflow.kernel.run import LocalEffect, StepCall
+from checkpointflow.kernel.threads import ThreadExecutor
 from checkpointflow.records import replace
 from checkpointflow.steps import make_perform
 from checkpointflow.steps.base import StepSettings

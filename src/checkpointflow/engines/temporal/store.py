@@ -24,6 +24,7 @@ from checkpointflow.engines.temporal.wire import (
     summary_json,
 )
 from checkpointflow.kernel import entries as e
+from checkpointflow.kernel.derived import head_of
 from checkpointflow.kernel.ids import HolderId, RunId
 from checkpointflow.kernel.store import (
     Delivery,
@@ -36,7 +37,6 @@ from checkpointflow.kernel.store import (
 )
 from checkpointflow.records import replace
 from checkpointflow.stores import refusals
-from checkpointflow.stores.derived import head_of
 from checkpointflow.values import JsonObject
 
 if TYPE_CHECKING:

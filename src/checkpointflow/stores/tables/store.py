@@ -10,6 +10,7 @@ from typing import Any, Literal, cast
 from checkpointflow import clock
 from checkpointflow.errors import StoreCorrupt
 from checkpointflow.kernel import entries as e
+from checkpointflow.kernel.derived import advance, head_of, moves_away, stands_against, take_kept, wait_effects
 from checkpointflow.kernel.ids import HolderId, RunId
 from checkpointflow.kernel.store import (
     SETTLED,
@@ -26,13 +27,9 @@ from checkpointflow.kernel.store import (
     RunHead,
     StoredStatus,
     Swept,
-    advance,
-    moves_away,
-    stands_against,
 )
 from checkpointflow.records import replace
 from checkpointflow.stores import refusals
-from checkpointflow.stores.derived import head_of, take_kept, wait_effects
 from checkpointflow.stores.tables import deletion, driving, inbox, rows
 from checkpointflow.stores.tables.database import Database, Row, Transaction, Value
 from checkpointflow.values import JsonObject, dump
