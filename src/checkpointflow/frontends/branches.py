@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from itertools import islice
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from checkpointflow.errors import StepFailedError
@@ -38,9 +39,9 @@ Settlement: TypeAlias = "Ok[T] | Failed"
 
 
 async def branches(
-    scope: Scope, members: Sequence[Member[T]], *, limit: int | None = None, stop: bool = True
+    scope: Scope, members: Iterable[Member[T]], *, limit: int | None = None, stop: bool = True
 ) -> list[Settlement[T]]:
-    """Run members, at most `limit` at a time, and return how each ended, in their order.
+    """Run members, at most `limit` at a time, and return how each ended, in their order; taken as there is room.
 
     A member that waits keeps its place in the limit. With `stop` the first failure, in the order of the journal, is
     raised once the others are cancelled; without it all come to their ends.
@@ -50,16 +51,16 @@ async def branches(
     """
     ended: dict[int, Settlement[T]] = {}
     going: dict[Fiber[T], int] = {}
-    begun = 0
-    while begun < len(members) or going:
-        while begun < len(members) and (limit is None or len(going) < limit):
-            going[scope.spawn(members[begun].work, item=members[begun].item)] = begun
-            begun += 1
+    left = enumerate(members)
+    while True:
+        for index, member in islice(left, None if limit is None else limit - len(going)):
+            going[scope.spawn(member.work, item=member.item)] = index
+        if not going:
+            return [ended[index] for index in range(len(ended))]
         settled = await scope.settled()
         if settled.error is not None and (stop or not isinstance(settled.error, StepFailedError)):
             _stop(list(going), settled.error)
         ended[going.pop(settled)] = _settlement(settled)
-    return [ended[index] for index in range(len(members))]
 
 
 def first_failure(settlements: Sequence[Settlement[Any]]) -> StepFailedError | None:

@@ -56,6 +56,9 @@ class Driver(Protocol):
         """Return a random UUID."""
 
 
+Recorded: TypeAlias = Callable[[StepRecord], JsonValue]
+
+
 class StepAsk(Ask[StepResult]):
     """A step that is asked for."""
 
@@ -66,8 +69,8 @@ class StepAsk(Ask[StepResult]):
         identity = call.identity if isinstance(call, LocalEffect) else self.kind
         self.digest = fingerprint([identity, call.arguments])
 
-    def check(self, record: Record | None) -> None:
-        """Refuse a record of something else.
+    def check(self, record: Record | None, recorded: Recorded) -> None:
+        """Refuse a record of something else; `recorded` says with what a step was begun.
 
         Raises:
             NondeterminismError: kind or meaning differ.
@@ -79,7 +82,7 @@ class StepAsk(Ask[StepResult]):
         if record.digest != self.digest:
             is_short = len(dump(self.call.arguments).encode(errors="replace")) <= ARGUMENT_BYTES
             asked = self.call.arguments if is_short else None
-            details: JsonObject = {"key": self.key, "recorded": record.arguments, "asked": asked}
+            details: JsonObject = {"key": self.key, "recorded": recorded(record), "asked": asked}
             raise NondeterminismError(
                 f"step `{self.key}` was recorded with other arguments than the workflow now asks for; "
                 f"go on with the definition the run was started with, or void it with `{rerun_option(self.key)}`",
@@ -95,7 +98,7 @@ class WaitAsk(Ask[Answer | Expired]):
         super().__init__(driver.scheduler, key, driver.asked)
         self.request = request
 
-    def check(self, record: Record | None) -> None:
+    def check(self, record: Record | None, _recorded: Recorded) -> None:
         """Refuse a record of something else.
 
         Raises:
@@ -114,7 +117,7 @@ class SleepAsk(Ask[None]):
         super().__init__(driver.scheduler, key, driver.asked)
         self.until = until
 
-    def check(self, record: Record | None) -> None:
+    def check(self, record: Record | None, _recorded: Recorded) -> None:
         """Refuse a record of something else.
 
         Raises:
@@ -216,7 +219,7 @@ class JournaledScope:
         self._outer = outer
         self.key = key
         self.run: port.Run = outer.below(key)
-        self._keys: set[StepKey] = set()
+        self._items: set[int | str] = set()
         self._members = Members(driver.scheduler)
 
     def called(self, run_input: JsonValue) -> port.Run:
@@ -226,9 +229,9 @@ class JournaledScope:
     def spawn(self, member: Callable[[port.Run], Coroutine[Any, Any, T]], *, item: int | str) -> Fiber[T]:
         """Begin a member in a scope of its own."""
         key = member_key(self.key, item)
-        if key in self._keys:
+        if item in self._items:
             raise WorkflowCodeError(f"`{key}` was spawned already; give each member of a scope an item of its own")
-        self._keys.add(key)
+        self._items.add(item)
         fiber = self._driver.scheduler.spawn(member(self._outer.below(key)), key)
         self._members.add(fiber)
         fiber.on_end.append(lambda error: self._ended(fiber, error))

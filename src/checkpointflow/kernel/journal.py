@@ -7,9 +7,9 @@ from typing import TypeAlias
 
 from checkpointflow.kernel import entries as e
 from checkpointflow.kernel.ids import RunId
-from checkpointflow.kernel.state import RunState, fold
+from checkpointflow.kernel.state import RunState, StepRecord, fold
 from checkpointflow.kernel.store import Fits, Hold, Message, Store
-from checkpointflow.values import JsonObject
+from checkpointflow.values import JsonObject, JsonValue
 
 _PART = 1_000
 """Entries that are read at once."""
@@ -45,6 +45,11 @@ class Journal:
         """Fold an entry and keep it for the next commit."""
         self.state.apply(entry)
         self._buffer.append(entry)
+
+    def arguments_of(self, record: StepRecord) -> JsonValue:
+        """Return with what a step was begun first, as far as the journal has it: arguments may be too long."""
+        found = self._store.entries(self._hold.run_id, after=record.begun - 1, limit=1)
+        return next((entry.arguments for entry in found if isinstance(entry, e.StepStarted)), None)
 
     def take(self, message: Message) -> None:
         """Mark a message as taken up, together with what is recorded now."""

@@ -178,7 +178,7 @@ class Pass:
         """A fiber awaits a verb: have its recorded result ready, or see later to getting one."""
         self._used.add(ask.key)
         try:
-            ask.check(self._state.records.get(ask.key))
+            ask.check(self._state.records.get(ask.key), self._journal.arguments_of)
         except NondeterminismError as mismatch:
             self._refuse(mismatch)
         self._asked[ask.key] = ask

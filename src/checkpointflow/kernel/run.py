@@ -77,13 +77,17 @@ class Loop(Protocol):
         """
 
 
+def _of_this_process() -> None:
+    """Say that no other process can make an effect."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LocalEffect:
     """An effect of this process: a callable that is called in a thread; its result has to be JSON.
 
     With a `loop` it returns an awaitable, which that loop runs. `identity` and `arguments` tell what it means, for the
-    comparison with the journal. `recipe` is from what another process makes the same effect; None where only this one
-    can perform it.
+    comparison with the journal. `recipe` gives that from which another process makes the same effect; None where only
+    this one can perform it.
     """
 
     function: Callable[[StepContext], object]
@@ -91,7 +95,7 @@ class LocalEffect:
     arguments: JsonValue = None
     policy: Policy = field(default_factory=Policy)
     loop: Loop | None = None
-    recipe: Callable[[], JsonObject] | None = None
+    recipe: Callable[[], JsonObject | None] = _of_this_process
 
 
 @dataclass(frozen=True, slots=True)

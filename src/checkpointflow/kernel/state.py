@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Literal, TypeAlias, TypeVar, assert_never
+from typing import Literal, TypeAlias, TypeVar, assert_never, cast
 
 from checkpointflow.errors import StoreCorrupt
 from checkpointflow.kernel import entries as e
@@ -29,11 +30,14 @@ Outcome: TypeAlias = "StepResult | StepFailure | Answer | Expired | None"
 
 @dataclass(slots=True)
 class StepRecord:
-    """What is known of one step: its attempts, and how it ended."""
+    """What is known of one step: its attempts, and how it ended.
+
+    What it was begun with is much and hardly ever asked for: it stands in the entry at position `begun`.
+    """
 
     kind: str
     digest: str
-    arguments: JsonValue
+    begun: int
     effect: e.EffectClass = "idempotent"
     attempt: int = 0
     failures: int = 0
@@ -236,7 +240,8 @@ class RunState:
 
     def _start(self, entry: e.StepStarted) -> None:
         if entry.key not in self.records:
-            self.records[entry.key] = StepRecord(entry.kind, entry.digest, entry.arguments, entry.effect)
+            kind, effect = sys.intern(entry.kind), cast("e.EffectClass", sys.intern(entry.effect))  # one for all steps
+            self.records[entry.key] = StepRecord(kind, entry.digest, self.length, effect)
         record = self._recorded(entry.key, StepRecord)
         record.attempt = entry.attempt
         record.is_open = True

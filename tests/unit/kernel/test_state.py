@@ -56,7 +56,7 @@ def step(*entries):
 
 def test_a_step_that_began_is_open():
     record = step(started())
-    assert (record.kind, record.digest, record.arguments) == ("cli", "d", [1])
+    assert (record.kind, record.digest, record.begun) == ("cli", "d", 2)
     assert (record.attempt, record.is_open, record.position) == (1, True, None)
     assert fold([samples.started(), started()]).open_attempts() == {S: 1}
 

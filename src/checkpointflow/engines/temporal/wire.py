@@ -110,13 +110,14 @@ def order_of(told: JsonObject) -> Order:
 
 
 def _recipe(effect: LocalEffect, key: StepKey) -> JsonObject:
-    if effect.recipe is None:
+    recipe = effect.recipe()
+    if recipe is None:
         raise UnsupportedError(
             f"step `{key}` calls what only this process has (a lambda, a closure, a coroutine or a bound method), "
             "and a worker has to find it by its name; move it to the top of a module as a function",
             step_key=key,
         )
-    return effect.recipe()
+    return recipe
 
 
 def _call_json(call: StepCall) -> JsonObject:

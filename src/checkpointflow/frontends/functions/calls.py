@@ -35,16 +35,19 @@ def effect_of_call(
     positional: list[JsonValue] = [to_json(one, f"{name}({index})") for index, one in enumerate(args)]
     by_name: JsonObject = {one: to_json(value, f"{name}({one})") for one, value in named.items()}
     arguments: JsonValue = {"arguments": positional, "named": by_name} if named else positional
-    place = _place_of(function)
-    recipe = None if place is None else {**place, "name": name, "arguments": positional, "named": by_name}
     given, by_key = [own(one) for one in args], {one: own(value) for one, value in named.items()}
+
+    def recipe() -> JsonObject | None:
+        place = _place_of(function)
+        return None if place is None else {**place, "name": name, "arguments": positional, "named": by_name}
+
     return _effect(name, partial(function, *given, **by_key), is_async(function), arguments, loop, recipe)
 
 
 def effect_of_coroutine(name: str, coroutine: Coroutine[Any, Any, Any], *, loop: Callable[[], Loop]) -> LocalEffect:
     """Return a coroutine, which is awaited at most once, as an effect under a name."""
     once = Once(coroutine)
-    return _local(name, lambda context: awaiting(context, once.take), None, Policy(), loop(), None)
+    return _local(name, lambda context: awaiting(context, once.take), None, Policy(), loop(), lambda: None)
 
 
 def recalled(recipe: JsonObject, *, loop: Callable[[], Loop]) -> LocalEffect:
@@ -58,7 +61,7 @@ def recalled(recipe: JsonObject, *, loop: Callable[[], Loop]) -> LocalEffect:
     name = str(recipe["name"])
     given = cast("list[JsonValue]", recipe["arguments"])
     args, named = _converted(function, name, given, cast(JsonObject, recipe["named"]))
-    return _effect(name, partial(function, *args, **named), is_async(function), None, loop, recipe)
+    return _effect(name, partial(function, *args, **named), is_async(function), None, loop, lambda: recipe)
 
 
 def _effect(
@@ -67,7 +70,7 @@ def _effect(
     awaits: bool,
     arguments: JsonValue,
     loop: Callable[[], Loop],
-    recipe: JsonObject | None,
+    recipe: Callable[[], JsonObject | None],
 ) -> LocalEffect:
     policy = options_of(call).policy
     if awaits:
@@ -81,7 +84,7 @@ def _local(
     arguments: JsonValue,
     policy: Policy,
     loop: Loop | None,
-    recipe: JsonObject | None,
+    recipe: Callable[[], JsonObject | None],
 ) -> LocalEffect:
     def plain(value: object) -> JsonValue:
         return to_json(value, f"{name}()")
@@ -95,7 +98,7 @@ def _local(
         arguments=arguments,
         policy=policy,
         loop=loop,
-        recipe=None if recipe is None else lambda: recipe,
+        recipe=recipe,
     )
 
 

@@ -96,12 +96,14 @@ def effect_of(shop: Shop, call: Call) -> LocalEffect:
         arguments=meaning | ({"answered": True} if call.answer else {}),
         policy=_policy(call),
         loop=shop.loop if handler is not None and _is_async(handler) else None,
-        recipe=None if shop.module is None else lambda: _recipe(shop, call),
+        recipe=lambda: _recipe(shop, call),
     )
 
 
-def _recipe(shop: Shop, call: Call) -> JsonObject:
-    """Return the call as JSON: where its handlers are found, and all that it is given."""
+def _recipe(shop: Shop, call: Call) -> JsonObject | None:
+    """Return the call as JSON: where its handlers are found, and all that it is given; None if nobody else has them."""
+    if shop.module is None:
+        return None
     told: JsonObject = {"node": call.node.name, "definition": call.definition, "answer": [*call.answer]}
     told |= {name: getattr(call, name) for name in PLAIN}
     item: JsonValue = None if call.item is None else [*call.item]

@@ -75,8 +75,7 @@ async def mapped(walk: Walk, node: Node, over: MapOver, visit: Visit) -> JsonObj
     check_reads(node, walk.state)
     items = _items(walk, node, over)
     scope = walk.run.scope(node.name, "map", meaning=len(items), members=len(items))
-    todo = [_Item(walk, node, over, visit, index, item) for index, item in enumerate(items)]
-    work = [Member(one.index, one.run) for one in todo]
+    work = (Member(index, _Item(walk, node, over, visit, index, item).run) for index, item in enumerate(items))
     try:
         ended = await branches(scope, work, limit=over.max_parallel, stop=not over.goes_on)
     except StepFailedError as error:
@@ -95,16 +94,16 @@ class _Item:
         self._over = over
         self._visit = visit
         self._item = item
-        self.index = index
+        self._index = index
 
     async def run(self, run: Run) -> JsonObject:
         """Work on the item, through as many gates as it has."""
         walk, node = self._walk, self._node
         if self._over.subflow is not None:
-            more: JsonObject = {"item": self._item, "index": self.index}
+            more: JsonObject = {"item": self._item, "index": self._index}
             return await subflow_of(walk, node, self._over.subflow, run, node.name, more)
         handler = str(self._over.handler)
-        item = (self.index, self._item)
+        item = (self._index, self._item)
         told = await walk.call(run, node, handler, self._visit, item=item)
         while told.get("waiting") is True:
             answer = await walk.ask(run, handler, node.name, told.get("prompt"))

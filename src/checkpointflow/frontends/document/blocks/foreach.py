@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from checkpointflow.errors import StepFailedError
 from checkpointflow.expressions.frame import noun
 from checkpointflow.frontends.branches import Member, Ok, branches
@@ -28,8 +26,11 @@ async def run_foreach(frame: Frame, step: Step) -> Done:
     names = _names(frame, step, items)
     meaning: JsonValue = [*names] if "item_key" in step.fields else len(items)
     scope = frame.run.scope(step.id, "foreach", meaning=meaning, members=len(items))
-    iterations = [_Iteration(frame, step, index, item) for index, item in enumerate(items)]
-    members = [Member(name, iteration.run) for name, iteration in zip(names, iterations, strict=True)]
+    before: dict[int, JsonObject] = {}
+    members = (
+        Member(name, _Iteration(frame, step, index, item, before).run)
+        for index, (name, item) in enumerate(zip(names, items, strict=True))
+    )
     stop = step.fields.get("on_item_error", "stop") == "stop"
     try:
         ended = await branches(scope, members, limit=limit_of(step) or 1, stop=stop)
@@ -38,8 +39,8 @@ async def run_foreach(frame: Frame, step: Step) -> Done:
         raise
     scope.close()
     values = [
-        one.value if isinstance(one, Ok) else iteration.value_with(one.error)
-        for one, iteration in zip(ended, iterations, strict=True)
+        one.value if isinstance(one, Ok) else before.get(index, {}) | {"error": _shown(one.error)}
+        for index, one in enumerate(ended)
     ]
     return Done(outputs={"iterations": values})
 
@@ -74,17 +75,19 @@ def _takes(schema: JsonValue, name: str) -> bool:
     return isinstance(properties, dict) and name in properties
 
 
+def _shown(error: StepFailedError) -> JsonObject:
+    return {"code": error.code, "message": error.message, "details": error.details}
+
+
 class _Iteration:
-    """One item's turn."""
+    """One item's turn; `before` gets what it gave before it failed."""
 
-    __slots__ = ("_finished", "_frame", "_index", "_item", "_step")
-
-    def __init__(self, frame: Frame, step: Step, index: int, item: JsonValue) -> None:
+    def __init__(self, frame: Frame, step: Step, index: int, item: JsonValue, before: dict[int, JsonObject]) -> None:
         self._frame = frame
         self._step = step
         self._index = index
         self._item = item
-        self._finished: Callable[[], JsonObject] = dict
+        self._before = before
 
     async def run(self, run: Run) -> JsonValue:
         """Run the item."""
@@ -92,15 +95,11 @@ class _Iteration:
         if "body" not in self._step.lists:
             return await self._sub_workflow(run, roots)
         inner = self._frame.inner(run, self._step.lists["body"], roots)
-        self._finished = inner.value
-        value = await list_value(inner)
-        self._finished = dict  # nobody asks any more, and what the list knew is much
-        return value
-
-    def value_with(self, error: StepFailedError) -> JsonObject:
-        """Return what the item gave before it failed, and why it did."""
-        shown: JsonObject = {"code": error.code, "message": error.message, "details": error.details}
-        return self._finished() | {"error": shown}
+        try:
+            return await list_value(inner)
+        except StepFailedError:
+            self._before[self._index] = inner.value()
+            raise
 
     async def _sub_workflow(self, run: Run, roots: JsonObject) -> JsonValue:
         frame, step = self._frame, self._step
