@@ -95,7 +95,7 @@ async def by_us(target: str, runs: int, folder: Path) -> float:
     serving.start()
     begun.wait()
     doors = TemporalClient(settings, place=place_of(address, settings))
-    native = await connected(address, settings.home / "values")
+    native = await connected(address, settings)
 
     def started(run_id: str) -> None:
         doors.start(ours, {}, run_id=run_id)

@@ -54,6 +54,12 @@ VARIABLES: Mapping[str, Variable] = {
         "The engine that runs are on, as `--engine` names it: `temporal://HOST:PORT/NAMESPACE?task_queue=QUEUE`",
         "the embedded engine",
     ),
+    "TEMPORAL_API_KEY": Variable(
+        "The key for the service of an engine, over TLS; as with Temporal's own clients, also `TEMPORAL_TLS`, "
+        "`TEMPORAL_TLS_SERVER_CA_CERT_PATH`, `TEMPORAL_TLS_CLIENT_CERT_PATH`, `TEMPORAL_TLS_CLIENT_KEY_PATH`, "
+        "`TEMPORAL_PROFILE` and `TEMPORAL_CONFIG_FILE`",
+        "no key, and no TLS",
+    ),
     "HOME": Variable("What `~` stands for, also in the file of a secret", "what the system says of the user"),
     "NO_COLOR": Variable("If it is set, progress at a terminal has no colours", "colours"),
     "FORCE_COLOR": Variable("If it is set and not `0`, progress has colours, whatever `NO_COLOR` says", "none"),

@@ -11,6 +11,13 @@ from pathlib import Path
 import pytest
 
 from checkpointflow.cli.engine import ON_ENGINES
+from checkpointflow.engines.temporal.client import PATIENCE_SECONDS, Patience
+from checkpointflow.engines.temporal.looking import Found
+from checkpointflow.engines.temporal.wire import Summary
+from checkpointflow.engines.temporal.worker import STICKY
+from checkpointflow.kernel.derived import head_of
+from checkpointflow.kernel.ids import RunId
+from checkpointflow.testing import FakeClock, samples
 from temporal.service import Server, Service
 
 HEAD = "schema_version: checkpointflow/v1\nworkflow:\n  id: flow\n  inputs: {}\n  steps:\n"
@@ -41,7 +48,10 @@ def alone(tmp_path: Path) -> Service:
         ("temporal://here/a/b", "a namespace has no `/`"),
         ("temporal://here/a?queue=b", "`queue` is unknown"),
         ("temporal://here/a?task_queue=", "a value is missing"),
-        ("temporal://me@here/a", "it says more than that"),
+        ("temporal://me:S3cret@here/a", "it names a user"),
+        ("temporal://here/a?S3cret=b", "is unknown"),
+        ("postgresql://me:S3cret@here/a?password=S3cret", "there is no engine at `postgresql://here/a`"),
+        ("me:S3cret@here", "there is no engine at `here`"),
     ],
 )
 def test_a_wrong_address_is_a_usage_error(alone: Service, url: str, why: str) -> None:
@@ -49,6 +59,8 @@ def test_a_wrong_address_is_a_usage_error(alone: Service, url: str, why: str) ->
         refused = alone.cpf("--engine", url, *words)
         assert (refused["exit_code"], refused["error"]["code"]) == (10, "ERR_USAGE")
         assert why in refused["error"]["message"]
+        assert "S3cret@" not in json.dumps(refused)
+        assert "=S3cret" not in json.dumps(refused)
 
 
 def test_an_address_has_to_follow_the_option(alone: Service) -> None:
@@ -62,7 +74,7 @@ def test_a_service_that_is_not_there_is_said_to_be_so_in_seconds(alone: Service,
     refused = alone.cpf(*words)
     assert time.monotonic() - begun < FAST_SECONDS
     assert (refused["exit_code"], refused["error"]["code"]) == (60, "ERR_STORE_UNAVAILABLE")
-    assert f"127.0.0.1:{alone.server.port}` does not answer" in refused["error"]["message"]
+    assert f"127.0.0.1:{alone.server.port}` does not answer (Connection refused);" in refused["error"]["message"]
 
 
 def test_a_namespace_that_is_not_there_is_named(service: Service) -> None:
@@ -92,6 +104,21 @@ def test_a_run_without_a_worker_stands_and_says_how_to_start_one(service: Servic
         assert service.cpf("run", "-f", "gate.yaml", "--run-id", "lonely-run")["status"] == "waiting"
 
 
+def test_a_door_is_patient_from_when_it_first_looked_and_not_from_when_the_run_began_to_wait() -> None:
+    clock = FakeClock()
+    patience = Patience(clock)
+    head = head_of(RunId("a-run"), [samples.started()])
+    idle, taken = Found(Summary(head=head), idle_seconds=3600.0), Found(Summary(head=head))
+    assert not patience.is_over(idle)
+    clock.advance(PATIENCE_SECONDS - 1)
+    assert not patience.is_over(idle)
+    assert not patience.is_over(taken)
+    assert not patience.is_over(idle)
+    clock.advance(PATIENCE_SECONDS)
+    assert patience.is_over(idle)
+    assert STICKY.total_seconds() < PATIENCE_SECONDS
+
+
 # -- which commands --------------------------------------------------------------------------------
 
 
@@ -100,8 +127,24 @@ def test_other_commands_are_refused_in_one_sentence(alone: Service) -> None:
         refused = alone.cpf(*words)
         assert (refused["exit_code"], refused["error"]["code"]) == (80, "ERR_UNSUPPORTED")
         assert "unset `CPF_ENGINE`" in refused["error"]["message"]
-    said = alone.cpf("--engine", alone.url, "validate", "-f", alone.write("gate.yaml", GATE), CPF_ENGINE="")
+    said = alone.cpf("--engine", alone.url, "logs", "--run-id", "abcd", CPF_ENGINE="")
     assert (said["exit_code"], said["error"]["code"]) == (80, "ERR_UNSUPPORTED")
+    assert "leave `--engine` out" in said["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("validate", "-f", "gate.yaml"), "needs no engine"),
+        (("worker", "--pool", "team"), "?task_queue=QUEUE"),
+        (("run", "-f", "gate.yaml", "--inline-wait", "3"), "leave `--inline-wait` out"),
+    ],
+)
+def test_words_that_mean_nothing_on_an_engine_are_refused(alone: Service, words: tuple[str, ...], why: str) -> None:
+    alone.write("gate.yaml", GATE)
+    refused = alone.cpf("--engine", alone.url, *words, CPF_ENGINE="")
+    assert (refused["exit_code"], refused["error"]["code"]) == (10, "ERR_USAGE")
+    assert why in refused["error"]["message"]
 
 
 def test_commands_that_look_at_no_runs_take_no_notice_of_the_variable(alone: Service) -> None:
@@ -113,7 +156,11 @@ def test_going_on_under_an_edited_document_is_refused(service: Service) -> None:
     service.write("gate.yaml", GATE)
     with service.worker():
         service.cpf("run", "-f", "gate.yaml", "--run-id", "revised-run")
-        refused = service.cpf("resume", "--run-id", "revised-run", "--with", "gate.yaml")
+        for words in (("--with", "gate.yaml"), ("--rerun", "ask"), ("--rerun", "ask", "--dry-run")):
+            refused = service.cpf("resume", "--run-id", "revised-run", *words)
+            assert (refused["exit_code"], refused["error"]["code"]) == (80, "ERR_UNSUPPORTED")
+        service.cpf("cancel", "--run-id", "revised-run", "--reason", "enough")
+        refused = service.cpf("resume", "--run-id", "revised-run", "--rerun", "ask")
         assert (refused["exit_code"], refused["error"]["code"]) == (80, "ERR_UNSUPPORTED")
 
 

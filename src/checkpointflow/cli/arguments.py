@@ -198,7 +198,7 @@ def add_driving(parser: argparse.ArgumentParser) -> None:
     meaning = "json: one envelope; ndjson: facts as they happen, then the envelope; id: the run id"
     parser.add_argument("-o", "--output-format", dest="form", choices=forms, default="json", help=meaning)
     meaning = "sleeps and backoffs up to this long are waited for, longer ones park the run (60)"
-    parser.add_argument("--inline-wait", type=seconds, default=60.0, metavar="SECONDS", help=meaning)
+    parser.add_argument("--inline-wait", type=seconds, metavar="SECONDS", help=meaning)
 
 
 def add_follow(parser: argparse.ArgumentParser) -> None:

@@ -66,7 +66,8 @@ def _child(door: Door, run_id: str, args: Namespace) -> subprocess.Popen[bytes]:
     from checkpointflow.steps.detached import start_detached
 
     settings = door.settings
-    words = ["resume", "--run-id", run_id, "--output-format", "ndjson", f"--inline-wait={args.inline_wait}"]
+    words = ["resume", "--run-id", run_id, "--output-format", "ndjson"]
+    words += [] if args.inline_wait is None else [f"--inline-wait={args.inline_wait}"]
     words.append(f"--actor={settings.actor}")
     try:
         return start_detached(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from checkpointflow.cli import shapes, streams
 from checkpointflow.cli.envelope import Envelope, shown
+from checkpointflow.errors import UsageError
 from checkpointflow.values import JsonObject
 
 if TYPE_CHECKING:
@@ -50,10 +51,13 @@ def driving(door: Door, args: Namespace) -> Iterator[Drive]:
     """Give a client that drives as the words of the command ask; Ctrl-C and SIGTERM pause what it drives."""
     from checkpointflow.kernel.surroundings import Interrupt
 
+    inline_wait = getattr(args, "inline_wait", None)
+    if door.engine is not None and inline_wait is not None:
+        raise UsageError("a sleep on Temporal is the service's, not this process's; leave `--inline-wait` out")
     interrupt = Interrupt()
     with _watching(door) as observer, _pausing(interrupt, door):
         client = door.client(
-            inline_wait_seconds=getattr(args, "inline_wait", 60.0),
+            **({} if inline_wait is None else {"inline_wait_seconds": inline_wait}),
             observer=observer,
             interrupt=interrupt,
             on_created=lambda run_id: created(door, run_id),

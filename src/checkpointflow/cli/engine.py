@@ -49,13 +49,15 @@ def refuse_elsewhere(command: str, url: str, *, is_said: bool) -> None:
     """Refuse a command that does not act on the runs of another engine.
 
     Raises:
-        UsageError: the URL is empty.
+        UsageError: the URL is empty, or the command looks at no runs.
         UnsupportedError: the command is none of those that do.
     """
     if not url:
         raise UsageError("`--engine` needs an address; say `--engine temporal://HOST:PORT/NAMESPACE`")
     if command in ON_ENGINES or (command in WITHOUT_RUNS and not is_said):
         return
+    if command in WITHOUT_RUNS:
+        raise UsageError(f"`cpf {command}` needs no engine, since it looks at none of its runs; leave `--engine` out")
     listed = ", ".join(f"`{one}`" for one in ON_ENGINES)
     way = "leave `--engine` out" if is_said else "unset `CPF_ENGINE`"
     raise UnsupportedError(
@@ -100,9 +102,20 @@ def on_engine(envelope: Envelope, url: str, *, is_said: bool) -> Envelope:
         if fields.get("status") == "interrupted":
             possible.insert(0, {"title": "Start a worker, which goes on with it", "argv": ["cpf", "worker"]})
         fields = {**fields, "next_actions": possible}
-    if is_said:
+    if is_said and _is_address(url):
         fields = {name: _with_engine(value, url) for name, value in fields.items()}
     return replace(envelope, fields=fields)
+
+
+def _is_address(url: str) -> bool:
+    """Tell whether an address was not refused: what was may hold a password, and helps nobody in a command."""
+    from checkpointflow.engines.temporal.address import parsed
+
+    try:
+        parsed(url)
+    except UsageError:
+        return False
+    return True
 
 
 def _is_possible(shown: JsonValue) -> bool:

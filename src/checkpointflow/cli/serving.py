@@ -9,6 +9,7 @@ from checkpointflow.cli import streams
 from checkpointflow.cli.actions import action
 from checkpointflow.cli.envelope import Envelope
 from checkpointflow.cli.working import stopping
+from checkpointflow.errors import UsageError
 
 if TYPE_CHECKING:
     from checkpointflow.cli.door import Door
@@ -18,7 +19,7 @@ def serve(args: Namespace, door: Door, url: str) -> Envelope:
     """Serve until a signal comes; what is being performed then ends, or is begun again by another worker.
 
     Raises:
-        UsageError: there is no such engine.
+        UsageError: there is no such engine, or a pool was named.
         MissingExtraError: its package is not installed.
         StoreUnavailable: it cannot be reached.
     """
@@ -26,6 +27,8 @@ def serve(args: Namespace, door: Door, url: str) -> Envelope:
     from checkpointflow.engines.temporal.address import parsed
     from checkpointflow.engines.temporal.worker import CONCURRENCY, Worker
 
+    if args.pool is not None:
+        raise UsageError("workers on Temporal are parted by task queues; say `?task_queue=QUEUE` in place of `--pool`")
     refuse_unknown(url)
     address = parsed(url)
 

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 from checkpointflow.errors import UsageError
+
+
+def shown(url: str) -> str:
+    """Return an address as it may be shown: without users, passwords and options."""
+    scheme, mark, rest = url.partition("://") if "://" in url else ("", "", url)
+    return f"{scheme}{mark}{re.split('[?#]', rest)[0].rpartition('@')[2]}"[:120]
 
 
 def refuse_unknown(url: str) -> None:
@@ -12,6 +20,4 @@ def refuse_unknown(url: str) -> None:
         UsageError: it is no `temporal://`.
     """
     if not url.startswith("temporal://"):
-        raise UsageError(
-            f"there is no engine at `{url[:80]}`; say `temporal://HOST:PORT/NAMESPACE`, or nothing for the embedded one"
-        )
+        raise UsageError(f"there is no engine at `{shown(url)}`; say `temporal://HOST:PORT/NAMESPACE`, or leave it out")

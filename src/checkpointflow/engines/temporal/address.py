@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from checkpointflow.engines import shown
 from checkpointflow.errors import UsageError
 from checkpointflow.records import dataclass
 
@@ -42,7 +43,7 @@ def parsed(url: str) -> Address:
     if parts.scheme != "temporal" or not parts.hostname:
         raise _wrong(url, "it names no host")
     if parts.username is not None or parts.fragment:
-        raise _wrong(url, "it says more than that")
+        raise _wrong(url, "it names a user or a part behind `#`")
     given = parse_qs(parts.query, keep_blank_values=True)
     unknown = [name for name in given if name not in ("task_queue", "blobs")]
     if unknown or any(len(values) > 1 or not values[0] for values in given.values()):
@@ -62,4 +63,4 @@ def parsed(url: str) -> Address:
 
 
 def _wrong(url: str, why: str) -> UsageError:
-    return UsageError(f"the engine `{url[:120]}` cannot be used, because {why}; say `{FORM}`")
+    return UsageError(f"the engine `{shown(url)}` cannot be used, because {why}; say `{FORM}`")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from checkpointflow.client.client import Client
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from checkpointflow.frontends.definition import Definition
 
 PATIENCE_SECONDS = 10.0
-"""How long a door waits for a worker to take a run up."""
+"""How long a door waits for a worker to take a run up; more than `worker.STICKY`, after which another may."""
 
 _SOONEST, _LATEST = 0.02, 0.2
 
@@ -40,7 +41,7 @@ def place_of(address: Address, settings: Settings, *, clock: Clock | None = None
     """
     require_temporalio()
     clock = clock or SystemClock()
-    store = TemporalStore(address, settings.home / "temporal-values", clock=clock)
+    store = TemporalStore(address, settings, clock=clock)
     return Place(settings=settings, store=store, clock=clock)
 
 
@@ -96,6 +97,11 @@ class TemporalClient(Client):
         """Refuse: see `revise`."""
         self.revise(run_id, **options)
 
+    def refuse_unless(self, run_id: str, *, failed: bool) -> None:
+        """Refuse: see `revise`."""
+        del failed
+        self.revise(run_id)
+
     def fork(self, run_id: str, **_options: Any) -> NoReturn:
         """Refuse: a workflow begins at its beginning."""
         del run_id
@@ -120,11 +126,11 @@ class Follower(Driver):
     def drive(self, run_id: RunId, hold: Hold | None = None, definition: Definition | None = None) -> list[str]:
         """Follow a run until it parks or settles, no worker takes it up, or the door is asked to stop."""
         del hold, definition
-        told, pause = 0, _SOONEST
+        told, pause, patience = 0, _SOONEST, Patience(self.place.clock)
         while True:
             found = self.runs.found(run_id)
             told = self._tell(run_id, told)
-            if _rests(found) or self.interrupt.is_asked:
+            if _rests(found) or patience.is_over(found) or self.interrupt.is_asked:
                 return []
             self.place.pause.wait(pause)
             pause = min(pause * 1.5, _LATEST)
@@ -137,9 +143,26 @@ class Follower(Driver):
         return told + len(entries)
 
 
+class Patience:
+    """For how long a door has seen a run wait for a worker: by its own clock, from when it first looked."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._since: datetime | None = None
+
+    def is_over(self, found: Found) -> bool:
+        """Tell whether the run has waited for too long, all the time since this was first asked."""
+        if found.idle_seconds is None:
+            self._since = None
+            return False
+        now = self._clock.now()
+        self._since = self._since or now
+        return (now - self._since).total_seconds() >= PATIENCE_SECONDS
+
+
 def _rests(found: Found) -> bool:
-    """Tell whether a run has settled or parked with everything taken up, or waits for a worker for too long."""
+    """Tell whether a run has settled, parked with everything taken up, or stumbled."""
     head = found.summary.head
-    if head.is_settled or found.trouble is not None or (found.idle_seconds or 0.0) >= PATIENCE_SECONDS:
+    if head.is_settled or found.trouble is not None:
         return True
     return head.status == "waiting" and found.idle_seconds is None and not found.unseen and not found.is_deciding

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+import re
+from collections.abc import Callable, Coroutine, Mapping
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from checkpointflow.config import Settings
 from checkpointflow.engines.temporal.address import Address
-from checkpointflow.errors import CheckpointflowError, MissingExtraError, StoreUnavailable
+from checkpointflow.errors import CheckpointflowError, MissingExtraError, StoreUnavailable, UsageError
 
 if TYPE_CHECKING:
     from temporalio.client import Client
@@ -37,11 +38,12 @@ def require_temporalio() -> None:
         ) from None
 
 
-async def connected(address: Address, folder: Path) -> Client:
-    """Return a client of the service; large values are kept in the folder, unless the address names another.
+async def connected(address: Address, settings: Settings) -> Client:
+    """Return a client of the service; large values are kept in the state folder, unless the address names another.
 
     Raises:
         MissingExtraError: `temporalio` is not installed.
+        UsageError: what the environment says of keys and certificates cannot be used.
         StoreUnavailable: the service does not answer, or has no such namespace.
     """
     require_temporalio()
@@ -50,19 +52,36 @@ async def connected(address: Address, folder: Path) -> Client:
 
     from checkpointflow.engines.temporal.conversion import converter
 
+    options = _credentials(settings.environment)
+    values = converter(address.blobs or settings.home / "temporal-values")
+    connecting = TemporalClient.connect(address.target, namespace=address.namespace, data_converter=values, **options)
     try:
-        client = await asyncio.wait_for(
-            TemporalClient.connect(
-                address.target, namespace=address.namespace, data_converter=converter(address.blobs or folder)
-            ),
-            CONNECT_SECONDS,
-        )
+        client = await asyncio.wait_for(connecting, CONNECT_SECONDS)
         await _check_namespace(client)
     except RPCError as error:
         raise unavailable(address, error) from None
     except (TimeoutError, RuntimeError, OSError, ValueError) as error:
-        raise _unreachable(address, _first_line(error)) from None
+        raise _unreachable(address, _reason(error)) from None
     return client
+
+
+def _credentials(environment: Mapping[str, str]) -> dict[str, Any]:
+    """Return the key and the certificates that a connection is opened with.
+
+    They come from the variables of Temporal's own clients, as `TEMPORAL_API_KEY`, and from their file if one names it.
+
+    Raises:
+        UsageError: they cannot be used.
+    """
+    from temporalio.envconfig import ClientConfigProfile
+
+    names_file = any(environment.get(name) for name in ("TEMPORAL_CONFIG_FILE", "TEMPORAL_PROFILE"))
+    try:
+        profile = ClientConfigProfile.load(override_env_vars=environment, disable_file=not names_file)
+        found = dict(profile.to_client_connect_config())
+    except (RuntimeError, OSError, ValueError) as error:
+        raise UsageError(f"the variables `TEMPORAL_…` cannot be used: {_reason(error)}; mend or unset them") from None
+    return {name: value for name, value in found.items() if name not in ("target_host", "namespace")}
 
 
 async def _check_namespace(client: Client) -> None:
@@ -76,9 +95,9 @@ async def _check_namespace(client: Client) -> None:
 class Connection:
     """A client that is called from one thread, call by call, on an event loop of its own."""
 
-    def __init__(self, address: Address, folder: Path) -> None:
+    def __init__(self, address: Address, settings: Settings) -> None:
         self.address = address
-        self._folder = folder
+        self._settings = settings
         self._loop: asyncio.AbstractEventLoop | None = None
         self._client: Client | None = None
 
@@ -103,7 +122,7 @@ class Connection:
         if self._loop is None:
             self._loop = asyncio.new_event_loop()
         if self._client is None:
-            self._client = self._loop.run_until_complete(connected(self.address, self._folder))
+            self._client = self._loop.run_until_complete(connected(self.address, self._settings))
         return self._loop.run_until_complete(work(self._client))
 
     def close(self) -> None:
@@ -131,7 +150,7 @@ def unavailable(address: Address, error: RPCError) -> CheckpointflowError:
             f"the Temporal service at `{address.target}` has no namespace `{address.namespace}`; "
             "make it, or name another in the engine's address"
         )
-    return _unreachable(address, _first_line(error))
+    return _unreachable(address, _reason(error))
 
 
 def _unreachable(address: Address, why: str) -> StoreUnavailable:
@@ -141,5 +160,8 @@ def _unreachable(address: Address, why: str) -> StoreUnavailable:
     )
 
 
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [""])[0].strip()[:200]
+def _reason(error: BaseException) -> str:
+    """Return what a reader can do something with: the innermost message, where the text is nested by its library."""
+    text = (str(error).splitlines() or [""])[0].strip()
+    innermost = re.findall(r'message: "([^"]+)"', text)
+    return str(innermost[-1] if innermost else text)[:200]

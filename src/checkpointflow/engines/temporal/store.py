@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 from checkpointflow.clock import Clock
+from checkpointflow.config import Settings
 from checkpointflow.engines.temporal.address import Address
 from checkpointflow.engines.temporal.connection import RPC, Connection
 from checkpointflow.engines.temporal.looking import NAME, Found, alike, listed, looked_at, opened, started
@@ -55,11 +55,11 @@ class TemporalStore(Unheld):
     What needs the hold of a run is refused.
     """
 
-    def __init__(self, address: Address, folder: Path, *, clock: Clock) -> None:
+    def __init__(self, address: Address, settings: Settings, *, clock: Clock) -> None:
         super().__init__(address.target)
         self.address = address
         self._clock = clock
-        self._connection = Connection(address, folder)
+        self._connection = Connection(address, settings)
         self._runs: dict[str, RunId] = {}
         self._is_silent = False
         self._moment: tuple[RunId, Found] | None = None

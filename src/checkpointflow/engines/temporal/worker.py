@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 CONCURRENCY = 100
+STICKY = timedelta(seconds=3)
+"""How long the worker that knows a run is waited for before any other may go on with it."""
+
 _HEARTBEAT_EVERY = timedelta(seconds=1)
 
 
@@ -72,7 +75,7 @@ class Worker:
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
         self._heard()
-        client = await connected(self._address, self._settings.home / "temporal-values")
+        client = await connected(self._address, self._settings)
         with ThreadPoolExecutor(self._concurrency, thread_name_prefix="attempt") as threads:
             await self._serve(self.on(client, threads))
         self._loop = None
@@ -116,6 +119,7 @@ class Worker:
             activity_executor=threads,
             max_concurrent_activities=self._concurrency,
             max_cached_workflows=self._cached_runs,
+            sticky_queue_schedule_to_start_timeout=STICKY,
             workflow_runner=sandbox(),
             max_heartbeat_throttle_interval=_HEARTBEAT_EVERY,
             default_heartbeat_throttle_interval=_HEARTBEAT_EVERY,
