@@ -518,7 +518,8 @@ class MissingExtraError(UnsupportedError):
 class EngineLimitError(UnsupportedError):
     """The engine's own limit was reached.
 
-    Have fewer steps go on beside each other: `max_parallel` of `foreach` and `parallel` bounds them.
+    Have fewer steps go on beside each other: `max_parallel` of `foreach` and `parallel` bounds them. Where the message
+    speaks of the history of a run on Temporal, split the workflow into several runs.
     """
 
     code = "ERR_ENGINE_LIMIT"

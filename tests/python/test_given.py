@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from architecture.pages import ROOT
-from checkpointflow import Checkpoint, Document, Store, WorkflowContext, workflow
-from checkpointflow.errors import InputError
+from checkpointflow import Checkpoint, Client, Document, Store, WorkflowContext, workflow
+from checkpointflow.errors import InputError, UnsupportedError
 
 
 @workflow
@@ -199,3 +200,15 @@ def test_run_sync_is_refused_where_an_event_loop_runs() -> None:
 
     with pytest.raises(RuntimeError, match="`await` its `run` instead"):
         asyncio.run(main())
+
+
+@pytest.mark.parametrize("address", ["mysql://me:S3cret@here/a", "temporal://here:7233/default", "postgresq://here/a"])
+def test_an_address_of_no_store_is_refused_and_makes_no_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for door in (Store, Client):
+        with pytest.raises(UnsupportedError, match=r"name a folder, or a database") as caught:
+            door(address)
+        assert "S3cret" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []

@@ -136,9 +136,9 @@ class Service:
         return envelope
 
     @contextmanager
-    def worker(self, **environment: str) -> Iterator[subprocess.Popen[str]]:
+    def worker(self, *words: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
         """Have a process serve; it is killed at the end if it still lives."""
-        process = self.start("worker", **environment)
+        process = self.start("worker", *words, **environment)
         try:
             assert process.stderr is not None
             said = process.stderr.readline()

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import time
 from pathlib import Path
 
 import pytest
+from temporalio.exceptions import CancelledError
 
 from checkpointflow.cli.engine import ON_ENGINES
+from checkpointflow.cli.serving import heard
 from checkpointflow.engines.temporal.client import PATIENCE_SECONDS, Patience
 from checkpointflow.engines.temporal.looking import Found
 from checkpointflow.engines.temporal.wire import Summary
@@ -100,8 +103,11 @@ def test_a_run_without_a_worker_stands_and_says_how_to_start_one(service: Servic
     assert (left["status"], left["exit_code"]) == ("interrupted", 20)
     assert "no worker has taken it up" in left["warnings"][0]
     assert left["next_actions"][0]["argv"] == ["cpf", "worker"]
+    assert left["error"]["message"] == "no worker goes on with the run; start one with `cpf worker`"
     with service.worker():
         assert service.cpf("run", "-f", "gate.yaml", "--run-id", "lonely-run")["status"] == "waiting"
+        drawn = service.cpf("--engine", service.url, "graph", "--run-id", "lonely-run", "-o", "gate.svg", CPF_ENGINE="")
+        assert (drawn["status"], drawn["ok"]) == ("waiting", True)
 
 
 def test_a_door_is_patient_from_when_it_first_looked_and_not_from_when_the_run_began_to_wait() -> None:
@@ -225,3 +231,24 @@ def test_ctrl_c_leaves_the_run_to_its_workers(service: Service) -> None:
         assert (process.returncode, left["status"]) == (130, "running"), left
         (service.folder / "go_on").write_text("on")
         assert service.cpf("resume", "--run-id", "left-alone")["status"] == "completed"
+
+
+# -- what a worker says ------------------------------------------------------------------------------
+
+
+def test_a_worker_tells_troubles_of_its_service_in_lines_and_the_same_not_twice(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    logger = logging.getLogger("temporalio.core")
+    with heard(debug=False, quiet=False):
+        for number in (6, 7):
+            logger.warning("gRPC call poll_workflow_task_queue retried %s times", number)
+        logger.warning("Completing activity as failed (%s)", {"a": 1}, exc_info=CancelledError("the step was stopped"))
+        logger.error("Failed to do it (%s)", {"a": 1}, exc_info=ValueError("no value\nat all"))
+    assert capsys.readouterr().err.splitlines() == [
+        "the service does not answer; the worker tries again",
+        "Failed to do it: ValueError: no value at all",
+    ]
+    with heard(debug=False, quiet=True):
+        logger.error("Failed to do it")
+    assert capsys.readouterr().err == ""

@@ -15,6 +15,7 @@ import pytest
 
 from checkpointflow.engines.temporal.conversion import LARGE_BYTES
 from checkpointflow.engines.temporal.workflow import Limits
+from checkpointflow.errors import ConcurrencyError
 from checkpointflow.frontends.document.loader import load_text
 from checkpointflow.testing.engines import fresh
 from checkpointflow.testing.specimens import document
@@ -143,11 +144,11 @@ def test_a_worker_that_is_stopped_leaves_its_steps_to_the_next(service: Service)
     os.mkfifo(service.folder / "begun")
     held = 'echo $CPF_ATTEMPT >> log; if [ "$CPF_ATTEMPT" = 1 ]; then echo > begun; sleep 1000; fi'
     service.write("flow.yaml", HEAD + f"  steps:\n    - {{id: a, kind: cli, command: '{held}'}}\n")
-    with service.worker() as worker:
+    with service.worker("--drain-seconds", "600") as worker:
         service.cpf("run", "-f", "flow.yaml", "--run-id", "drained-1", "--detach")
         (service.folder / "begun").read_text()
         worker.send_signal(signal.SIGTERM)
-        worker.send_signal(signal.SIGTERM)
+        worker.send_signal(signal.SIGINT)  # the second of any sort: at once, and not after the drain
         stdout, _ = worker.communicate(timeout=60)
         assert (worker.returncode, json.loads(stdout)["ok"]) == (0, True)
     with service.worker():
@@ -172,6 +173,27 @@ def test_cancelling_ends_the_command_that_runs(service: Service) -> None:
         assert client.cancel(run_id, reason="enough").status == "cancelled"
         until(lambda: log(service) == ["ended"])
         assert client.inspect(run_id).entries[-1]["reason"] == "enough"
+
+
+def test_a_cancellation_that_no_worker_sees_to_is_kept_for_the_next(service: Service) -> None:
+    with service.client() as client:
+        run_id = client.start(document(GATE), {}).run_id
+        with pytest.raises(ConcurrencyError, match="no worker is there to see to it"):
+            client.cancel(run_id, reason="enough", timeout_seconds=0.0)
+        with service.served():
+            assert client.cancel(run_id, reason="enough").status == "cancelled"
+
+
+def test_a_worker_shows_no_traceback_of_a_step_that_is_cancelled(service: Service) -> None:
+    os.mkfifo(service.folder / "begun")
+    service.write("long.yaml", HEAD + "  steps:\n    - {id: a, kind: cli, command: 'echo > begun; sleep 600'}\n")
+    with service.worker() as worker:
+        assert service.cpf("run", "-f", "long.yaml", "--run-id", "long-1", "--detach")["ok"]
+        (service.folder / "begun").read_text()
+        assert service.cpf("cancel", "--run-id", "long-1", "--reason", "enough")["status"] == "cancelled"
+        worker.send_signal(signal.SIGTERM)
+        _, stderr = worker.communicate(timeout=60)
+    assert stderr == ""
 
 
 def test_cancelling_in_temporal_cancels_the_run(service: Service) -> None:

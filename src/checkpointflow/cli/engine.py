@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from checkpointflow.cli.envelope import Envelope
-from checkpointflow.errors import UnsupportedError, UsageError
+from checkpointflow.errors import RunInterruptedError, UnsupportedError, UsageError
 from checkpointflow.records import replace
 from checkpointflow.values import JsonValue
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 OPTION = "--engine"
 
-ON_ENGINES = ("run", "resume", "send", "status", "inspect", "waits", "runs", "cancel", "decide", "worker")
+ON_ENGINES = ("run", "resume", "send", "status", "inspect", "waits", "runs", "cancel", "decide", "worker", "graph")
 """The commands that act on the runs of another engine."""
 
 WITHOUT_RUNS = (
-    "init", "guide", "validate", "test", "schema", "flows", "plan", "doctor", "completion", "verify", "graph",
+    "init", "guide", "validate", "test", "schema", "flows", "plan", "doctor", "completion", "verify",
 )  # fmt: skip
 """The commands to which `CPF_ENGINE` means nothing, because they look at no runs, or at this machine alone."""
 
@@ -87,6 +87,7 @@ def client_on(place: Place, settings: Settings, **options: object) -> Client:
     return TemporalClient(settings, place=place, **options)  # type: ignore[arg-type]
 
 
+_NO_WORKER = "no worker goes on with the run; start one with `cpf worker`"
 _LOOK: JsonValue = {"title": "List the runs", "argv": ["cpf", "runs"]}
 
 
@@ -102,6 +103,12 @@ def on_engine(envelope: Envelope, url: str, *, is_said: bool) -> Envelope:
         if fields.get("status") == "interrupted":
             possible.insert(0, {"title": "Start a worker, which goes on with it", "argv": ["cpf", "worker"]})
         fields = {**fields, "next_actions": possible}
+    error = fields.get("error")
+    if isinstance(error, dict) and error.get("code") == RunInterruptedError.code:
+        fields = {
+            **fields,
+            "error": {**error, "message": _NO_WORKER},
+        }
     if is_said and _is_address(url):
         fields = {name: _with_engine(value, url) for name, value in fields.items()}
     return replace(envelope, fields=fields)

@@ -66,8 +66,7 @@ class StepAsk(Ask[StepResult]):
         super().__init__(driver.scheduler, key, driver.asked)
         self.call = call
         self.kind = call.kind if isinstance(call, StepCall) else LOCAL_KIND
-        identity = call.identity if isinstance(call, LocalEffect) else self.kind
-        self.digest = fingerprint([identity, call.arguments])
+        self.digest = digest_of(call)
 
     def check(self, record: Record | None, recorded: Recorded) -> None:
         """Refuse a record of something else; `recorded` says with what a step was begun.
@@ -89,6 +88,11 @@ class StepAsk(Ask[StepResult]):
                 details=details,
                 step_key=self.key,
             )
+
+
+def digest_of(call: StepCall | LocalEffect) -> str:
+    """Return the digest of what a step means: what it does, and with which arguments."""
+    return fingerprint([call.identity if isinstance(call, LocalEffect) else call.kind, call.arguments])
 
 
 class WaitAsk(Ask[Answer | Expired]):

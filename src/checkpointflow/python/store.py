@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from checkpointflow.client.client import Client as Runs
 from checkpointflow.client.place import Place, place_of
 from checkpointflow.clock import Clock, SystemClock
-from checkpointflow.config import SHARED, load_settings
+from checkpointflow.config import load_settings
 from checkpointflow.errors import UsageError
 from checkpointflow.kernel.journal import Observer
 from checkpointflow.kernel.surroundings import Interrupt
@@ -35,6 +35,7 @@ class Store(AbstractContextManager["Store"]):
 
     Raises:
         PersistenceError: the store cannot be opened.
+        UnsupportedError: a URL is none of a PostgreSQL database.
         UsageError: the surroundings are of no use, as an unknown `CPF_DURABILITY`.
     """
 
@@ -42,7 +43,7 @@ class Store(AbstractContextManager["Store"]):
         self._is_closed = False
         if path == MEMORY:
             self._place = _in_memory(clock)
-        elif path is None or (isinstance(path, str) and path.startswith(SHARED)):
+        elif path is None or (isinstance(path, str) and "://" in path):
             self._place = place_of(load_settings(store=None if path is None else str(path)), clock=clock)
         else:
             self._place = place_of(load_settings(Path(str(path)).expanduser()), clock=clock)

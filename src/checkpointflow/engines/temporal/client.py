@@ -16,7 +16,7 @@ from checkpointflow.engines.temporal.address import Address
 from checkpointflow.engines.temporal.connection import require_temporalio
 from checkpointflow.engines.temporal.looking import Found
 from checkpointflow.engines.temporal.store import TemporalStore
-from checkpointflow.errors import UnsupportedError
+from checkpointflow.errors import ConcurrencyError, UnsupportedError
 from checkpointflow.kernel.ids import RunId
 from checkpointflow.kernel.journal import Observer
 from checkpointflow.kernel.store import Hold
@@ -82,6 +82,23 @@ class TemporalClient(Client):
             on_created=on_created or (lambda _run_id: None),
             needs_secrets=False,
         )
+
+    def cancel(self, run_id: str, *, reason: str | None, timeout_seconds: float = 30.0) -> RunView:
+        """Cancel a run and return when a worker has done so; what was asked stays asked, whoever comes to do it.
+
+        Raises:
+            RunSettledError: it has completed or failed.
+            ConcurrencyError: no worker has done it in time.
+        """
+        try:
+            return super().cancel(run_id, reason=reason, timeout_seconds=timeout_seconds)
+        except ConcurrencyError:
+            if self._runs.found(RunId(run_id)).idle_seconds is None:
+                raise
+            raise ConcurrencyError(
+                f"run `{run_id}` was asked to end, and no worker is there to see to it; start one with `cpf worker`",
+                run_id=RunId(run_id),
+            ) from None
 
     def retry(self, run_id: str, *, reason: str | None = None, follow: bool = True) -> RunView:
         """Refuse: a workflow that has failed does not go on."""

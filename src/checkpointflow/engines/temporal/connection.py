@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 from collections.abc import Callable, Coroutine, Mapping
 from datetime import timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from checkpointflow.config import Settings
@@ -14,6 +16,7 @@ from checkpointflow.errors import CheckpointflowError, MissingExtraError, StoreU
 
 if TYPE_CHECKING:
     from temporalio.client import Client
+    from temporalio.runtime import Runtime
     from temporalio.service import RPCError
 
 T = TypeVar("T")
@@ -54,7 +57,9 @@ async def connected(address: Address, settings: Settings) -> Client:
 
     options = _credentials(settings.environment)
     values = converter(address.blobs or settings.home / "temporal-values")
-    connecting = TemporalClient.connect(address.target, namespace=address.namespace, data_converter=values, **options)
+    connecting = TemporalClient.connect(
+        address.target, namespace=address.namespace, data_converter=values, runtime=_runtime(), **options
+    )
     try:
         client = await asyncio.wait_for(connecting, CONNECT_SECONDS)
         await _check_namespace(client)
@@ -63,6 +68,20 @@ async def connected(address: Address, settings: Settings) -> Client:
     except (TimeoutError, RuntimeError, OSError, ValueError) as error:
         raise _unreachable(address, _reason(error)) from None
     return client
+
+
+@cache
+def _runtime() -> Runtime:
+    """Return what the client's native part runs in; what that has to say goes to the logger `temporalio`."""
+    from temporalio.runtime import LogForwardingConfig, LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
+
+    logger = logging.getLogger("temporalio.core")
+    logger.addHandler(logging.NullHandler())  # nothing is shown unless somebody listens
+    forwarding = LogForwardingConfig(
+        logger, append_target_to_name=False, prepend_target_on_message=False, append_log_fields_to_message=False
+    )
+    told = LoggingConfig(TelemetryFilter(core_level="WARN", other_level="ERROR"), forwarding)
+    return Runtime(telemetry=TelemetryConfig(logging=told))
 
 
 def _credentials(environment: Mapping[str, str]) -> dict[str, Any]:

@@ -15,9 +15,10 @@ from temporalio.exceptions import ActivityError, ApplicationError, TimeoutError,
 
 from checkpointflow.engines.temporal.conversion import LARGE_BYTES
 from checkpointflow.engines.temporal.wire import ending_of, order_json
+from checkpointflow.kernel.asks import digest_of
 from checkpointflow.kernel.effects import Effect, Ending, Finished, Lost, stopped, timed_out
 from checkpointflow.kernel.ids import RunId, StepKey
-from checkpointflow.values import JsonObject
+from checkpointflow.values import JsonObject, fingerprint_text
 
 STEP = "cpf.step"
 """The name of the activity that performs an attempt."""
@@ -29,6 +30,17 @@ _GRACE_SECONDS = 30.0
 _LONGEST_SECONDS = 3650 * 86400.0
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 2.0, 900.0
 _MOST_AT_ONCE, _MOST_BYTES = 500, 2_000_000
+_LONGEST_KEY, _DIGITS = 900, 16
+
+
+def _identity(effect: Effect) -> str:
+    """Return the id of an attempt's activity, which says what it means.
+
+    The service compares ids where it replays a history, so edited code is never handed what another step gave.
+    """
+    key, digest = effect.context.key, digest_of(effect.call)
+    shown = key if len(key.encode()) <= _LONGEST_KEY else fingerprint_text(key)
+    return f"{shown} {effect.context.attempt} {digest[:_DIGITS]}"
 
 
 class ActivityExecutor:
@@ -124,6 +136,7 @@ class ActivityExecutor:
                 start_to_close_timeout=timedelta(seconds=seconds),
                 heartbeat_timeout=timedelta(seconds=HEARTBEAT_SECONDS),
                 retry_policy=RetryPolicy(maximum_attempts=1),
+                activity_id=_identity(effect),
                 summary=effect.context.key[:200],
             )
         except ActivityError as error:

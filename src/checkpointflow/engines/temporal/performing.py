@@ -41,7 +41,12 @@ class Performer:
     def __init__(self, settings: StepSettings) -> None:
         self._perform = make_perform(settings)
         self._end_orphans = partial(end_orphans, home=settings.home)
+        self._is_hurried = False
         self.runs_dir: Path = settings.runs_dir
+
+    def hurry(self) -> None:
+        """Have all attempts end now, and leave them to other workers."""
+        self._is_hurried = True
 
     @activity.defn(name=STEP, no_thread_cancel_exception=True)
     def step(self, told: dict[str, Any]) -> dict[str, Any]:
@@ -74,7 +79,7 @@ class Performer:
     def _look(self, executor: Executor, effect: Effect) -> None:
         """Say that the attempt goes on, and end it if it has to."""
         activity.heartbeat()
-        if activity.is_cancelled():
+        if activity.is_cancelled() or self._is_hurried:
             executor.stop(effect.context.key)
 
 

@@ -49,6 +49,10 @@ ANSWER = timedelta(seconds=3)
 """How long a worker may take for a query, or to take up an answer, before a door does without it."""
 
 
+_OTHERWISE = "TMPRL1100"
+"""The service's own name for it."""
+
+
 class TemporalStore(Unheld):
     """The runs of one namespace, for doors: begun, looked at and answered; workers drive them.
 
@@ -278,7 +282,7 @@ class TemporalStore(Unheld):
         found = self.found(run_id)
         said = [*found.summary.warnings]
         if found.trouble is not None:
-            said.append(f"a worker could not go on with it, and tries again: {found.trouble}")
+            said.append(f"a worker could not go on with it, and tries again: {found.trouble}{_remedy(found.trouble)}")
         elif found.is_stuck:
             said.append(
                 f"no worker has taken it up for {found.idle_seconds or 0.0:.0f} seconds; "
@@ -299,10 +303,12 @@ class TemporalStore(Unheld):
         return self._delivered(message)
 
     def _delivered(self, message: Message) -> Delivery:
-        delivery = self._updated(message)
-        return self._signalled(message) if delivery is None else delivery
+        waits = [] if message.wait_id is None else self.found(message.run_id).summary.waits
+        told = message_json(message, next((one.key for one in waits if one.wait_id == message.wait_id), None))
+        delivery = self._updated(message, told)
+        return self._signalled(message, told) if delivery is None else delivery
 
-    def _updated(self, message: Message) -> Delivery | None:
+    def _updated(self, message: Message, told: JsonObject) -> Delivery | None:
         """Have a worker take a message in; None if none answers."""
         from temporalio.client import (
             WorkflowUpdateFailedError,
@@ -313,11 +319,8 @@ class TemporalStore(Unheld):
 
         async def updated(_client: Client, handle: WorkflowHandle[Any, Any]) -> Delivery | None:
             try:
-                told = await asyncio.wait_for(
-                    handle.execute_update("deliver", message_json(message), id=message.event_id, rpc_timeout=ANSWER),
-                    ANSWER.total_seconds(),
-                )
-                return delivery_of(cast(JsonObject, told))
+                update = handle.execute_update("deliver", told, id=message.event_id, rpc_timeout=ANSWER)
+                return delivery_of(cast(JsonObject, await asyncio.wait_for(update, ANSWER.total_seconds())))
             except WorkflowUpdateFailedError as error:
                 cause = error.cause
                 if isinstance(cause, ApplicationError) and cause.details:
@@ -332,7 +335,7 @@ class TemporalStore(Unheld):
 
         return self._asked(message.run_id, updated)
 
-    def _signalled(self, message: Message) -> Delivery:
+    def _signalled(self, message: Message, told: JsonObject) -> Delivery:
         """Put a message into the history, where the next worker finds it; what can be told without one is told."""
         found = self.found(message.run_id)
         for other in [*found.summary.messages, *found.unseen]:
@@ -347,9 +350,7 @@ class TemporalStore(Unheld):
             return Delivery(outcome="closed")
         if wait is not None and wait.due_at is not None and message.at >= wait.due_at:
             return Delivery(outcome="late")
-        self._asked(
-            message.run_id, lambda _client, handle: handle.signal("deliver", message_json(message), rpc_timeout=RPC)
-        )
+        self._asked(message.run_id, lambda _client, handle: handle.signal("deliver", told, rpc_timeout=RPC))
         if (faster := self._faster(message)) is not None:
             return Delivery(outcome="answered", message=faster)
         outcome: Literal["kept", "accepted"] = (
@@ -406,6 +407,13 @@ class TemporalStore(Unheld):
     def close(self) -> None:
         """Leave the service."""
         self._connection.close()
+
+
+def _remedy(trouble: str) -> str:
+    """Return what mends a trouble, where that is known: the service says in its own words that code was edited."""
+    if _OTHERWISE not in trouble:
+        return ""
+    return "; the workflow asks for something else than its history has: have workers use the code that it began with"
 
 
 def _too_late(message: Message) -> Delivery:

@@ -50,14 +50,20 @@ def wait_of(told: JsonObject) -> OpenWait:
     return OpenWait(**_instants(told, "opened_at", "due_at"))
 
 
-def message_json(message: Message) -> JsonObject:
-    """Return a message as JSON."""
-    return _plain(message)
+def message_json(message: Message, wait_key: StepKey | None = None) -> JsonObject:
+    """Return a message as JSON; one for a wait is told with the key that the wait has."""
+    return _plain(message) | ({} if wait_key is None else {"wait_key": wait_key})
 
 
 def message_of(told: JsonObject) -> Message:
     """Return the message of its JSON."""
-    return Message(**_instants(told, "at"))
+    return Message(**{name: value for name, value in _instants(told, "at").items() if name != "wait_key"})
+
+
+def wait_key_of(told: JsonObject) -> StepKey | None:
+    """Return the key of the wait that a message is for, if it names one."""
+    key = told.get("wait_key")
+    return None if key is None else StepKey(str(key))
 
 
 def delivery_json(delivery: Delivery) -> JsonObject:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from temporalio.worker import Worker as TemporalWorker
     from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
+    from checkpointflow.engines.temporal.performing import Performer
+
 CONCURRENCY = 100
 STICKY = timedelta(seconds=3)
 """How long the worker that knows a run is waited for before any other may go on with it."""
@@ -53,6 +55,7 @@ class Worker:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping: asyncio.Event | None = None
         self._asked = 0
+        self._performer: Performer | None = None
 
     def stop(self) -> None:
         """Stop serving; a second time: at once. For signal handlers and other threads."""
@@ -95,6 +98,8 @@ class Worker:
         assert self._stopping is not None
         if self._asked:
             self._stopping.set()
+        if self._asked > 1 and self._performer is not None:
+            self._performer.hurry()
 
     def on(self, client: Client, threads: ThreadPoolExecutor) -> TemporalWorker:
         """Return what serves by a client, with threads for as many attempts as it performs at a time."""
@@ -104,7 +109,7 @@ class Worker:
         from checkpointflow.engines.temporal.workflow import RunWorkflow
         from checkpointflow.steps.base import StepSettings
 
-        performer = Performer(
+        performer = self._performer = Performer(
             StepSettings(
                 runs_dir=self._settings.home / "runs",
                 sync=self._settings.durability == "power",

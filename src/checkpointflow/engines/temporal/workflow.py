@@ -22,13 +22,14 @@ from checkpointflow.engines.temporal.wire import (
     message_of,
     start_of,
     summary_json,
+    wait_key_of,
 )
-from checkpointflow.errors import EngineLimitError, UnsupportedError
+from checkpointflow.errors import EngineLimitError, NondeterminismError, UnsupportedError
 from checkpointflow.frontends.functions import loops
 from checkpointflow.frontends.opening import open_stored
 from checkpointflow.kernel import entries as e
 from checkpointflow.kernel.engine import Drive, DriveOutcome
-from checkpointflow.kernel.ids import EventId, HolderId
+from checkpointflow.kernel.ids import EventId, HolderId, StepKey
 from checkpointflow.kernel.run import Workflow
 from checkpointflow.kernel.store import Delivery, Message, OpenWait
 from checkpointflow.kernel.surroundings import Surroundings
@@ -245,7 +246,9 @@ class RunWorkflow:
     @workflow.update(name=DELIVER)
     def deliver(self, told: dict[str, Any]) -> dict[str, Any]:
         """Take a message in, and return what became of it."""
-        return delivery_json(self._delivered(message_of(told)))
+        message = message_of(told)
+        self._check_wait(message, wait_key_of(told))
+        return delivery_json(self._delivered(message))
 
     @deliver.validator
     def _weigh(self, told: dict[str, Any]) -> None:
@@ -262,10 +265,25 @@ class RunWorkflow:
     def delivered(self, told: dict[str, Any]) -> None:
         """Take a message in that came while no worker answered; one that does not fit changes nothing."""
         message = message_of(told)
+        self._check_wait(message, wait_key_of(told))
         if message.kind == "cancel":
             self._cancellation = message
         elif self._fits_its_wait(message):
             self._delivered(message)
+
+    def _check_wait(self, message: Message, key: StepKey | None) -> None:
+        """Refuse to go on where an answer of the history would come to another wait than the one it was given to.
+
+        Raises:
+            NondeterminismError: the workflow's code was edited; only this decision fails, not the run.
+        """
+        wait = next((one for one in self._store.waits(self._run_id) if _is_for(message, one)), None)
+        if wait is not None and (wait.event_name, wait.key) != (message.name, key or wait.key):
+            raise NondeterminismError(
+                f"the answer to `{message.name}` was given to the wait `{key}`, and the workflow now asks "
+                f"for `{wait.event_name or 'a sleep'}` under `{wait.key}` in its place; "
+                "have workers use the code that the run began with"
+            )
 
     def _delivered(self, message: Message) -> Delivery:
         is_answer = message.kind == "event" and message.wait_id is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from types import ModuleType
 from urllib.parse import parse_qsl, unquote
@@ -32,7 +33,7 @@ class Address:
             }
         except psycopg.Error:
             raise UsageError(
-                "`CPF_STORE` is no URL that PostgreSQL's client understands; write it as "
+                "the address of the store (`CPF_STORE`) is no URL that PostgreSQL's client understands; write it as "
                 "`postgresql://USER@HOST:5432/DATABASE`, special characters as `%40`"
             ) from None
         self.url = url
@@ -83,6 +84,7 @@ def driver() -> ModuleType:
         raise MissingExtraError(
             'a store in PostgreSQL needs psycopg, which is not installed; `pip install "checkpointflow[postgres]"`'
         ) from error
+    logging.getLogger("psycopg").addHandler(logging.NullHandler())  # what it says beside is in our errors, too
     return psycopg
 
 

@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterator
 from checkpointflow.errors import PersistenceError, StoreCorrupt, StoreUnavailable, StoreVersion
 from checkpointflow.stores.postgres.address import Address, driver
 
-_BY_CLASS = {
+_BY_STATE = {
+    "42501": "does not let this user do that; grant CREATE on the database, or the use of the tables in it",
     "08": "cannot be reached; check that the server runs and that this machine may connect",
     "25": "can only be read; name the server that takes writes",
-    "28": "refused the user or the password; correct `CPF_STORE`, or `~/.pgpass`",
+    "28": "refused the user or the password; correct its address (`CPF_STORE`), or `~/.pgpass`",
     "3D": "is not there; create it with `createdb`, or name another in `CPF_STORE`",
     "3F": "does not let this user make its tables; grant CREATE on the database",
-    "42": "has other tables than it should, or does not let this user use them; check them, and what was granted",
+    "42": "has other tables than it should; name a database of its own for the store",
     "53": "is out of room, memory or connections; give its server more",
     "55": "is locked by somebody else; try again, or see who holds the lock in `pg_locks`",
     "57": "was shut down or cut the connection; try again when its server runs",
@@ -48,9 +49,9 @@ def of_driver(error: Exception, address: Address, *, connecting: bool = False) -
         return StoreCorrupt(
             f"the store `{address.shown}` has what cannot be read; restore it from a copy", details={**details}
         )
-    remedy = _BY_CLASS.get(state[:2]) or (_REFUSED if state else _LOST)
+    remedy = _BY_STATE.get(state) or _BY_STATE.get(state[:2]) or (_REFUSED if state else _LOST)
     if connecting and not state:
-        remedy = f"cannot be reached ({_reason(cause)}); check `CPF_STORE`, that the server runs, and what it grants"
+        remedy = f"cannot be reached ({_reason(cause)}); check its address (`CPF_STORE`) and the server"
     return StoreUnavailable(f"the store `{address.shown}` {remedy}", details={**details})
 
 
