@@ -221,22 +221,6 @@ def test_sweeping_waits_for_those_who_write_and_sees_what_they_need(open_it: Cal
     thread.join()
 
 
-def test_threads_share_a_store(open_it: Callable[..., PostgresStore]) -> None:
-    store = open_it()
-
-    def work(number: int) -> None:
-        hold = s.begin(store, run_id=RunId(f"run-{number}"))
-        for length in range(1, 20):
-            store.commit(hold, length, [s.step_completed(str(length))])
-
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert [head.length for head in store.heads()] == [20] * 6
-
-
 # -- lost connections ------------------------------------------------------------------------------
 
 

@@ -606,19 +606,3 @@ def forked(act: Callable[[], None]) -> int:
         finally:
             os._exit(code)
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-
-
-def test_threads_share_a_store(open_it: Callable[[], SqliteStore]) -> None:
-    store = open_it()
-
-    def work(number: int) -> None:
-        hold = s.begin(store, run_id=RunId(f"run-{number}"))
-        for length in range(1, 20):
-            store.commit(hold, length, [s.step_completed(str(length))])
-
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert [head.length for head in store.heads()] == [20] * 6

@@ -1,8 +1,9 @@
-"""What every store promises about what is due, who drives, and revised runs, as a part of its contract."""
+"""What every store promises about what is due, who drives, revised runs and threads, as a part of its contract."""
 # ruff: noqa: D102 - the name of a test is the promise
 
 from __future__ import annotations
 
+import threading
 from datetime import datetime
 
 import pytest
@@ -177,3 +178,18 @@ class DrivingPromises:
         assert len(store.waits(RUN)) == 2
         store.commit(hold, 4, [closed, changed("d", "gate")])
         assert store.waits(RUN) == []
+
+    # -- threads -----------------------------------------------------------------------------------
+
+    def test_threads_share_a_store(self, store: Store) -> None:
+        def work(number: int) -> None:
+            hold = s.begin(store, run_id=RunId(f"run-{number}"))
+            for length in range(1, 20):
+                store.commit(hold, length, [s.step_completed(str(length))])
+
+        threads = [threading.Thread(target=work, args=(number,)) for number in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert [head.length for head in store.heads()] == [20] * 6
