@@ -51,7 +51,8 @@ VARIABLES: Mapping[str, Variable] = {
         "`power`",
     ),
     "CPF_ENGINE": Variable(
-        "The engine that runs are on, as `--engine` names it: `temporal://HOST:PORT/NAMESPACE?task_queue=QUEUE`",
+        "The engine that `cpf` finds runs on, as `--engine` names it: "
+        "`temporal://HOST:PORT/NAMESPACE?task_queue=QUEUE`; what Python runs itself is on the embedded one",
         "the embedded engine",
     ),
     "TEMPORAL_API_KEY": Variable(

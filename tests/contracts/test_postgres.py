@@ -33,6 +33,7 @@ from checkpointflow.stores.postgres.address import without_password
 from checkpointflow.stores.postgres.opening import SCHEMA_VERSION
 from checkpointflow.stores.postgres.texts import escaped, unescaped
 from checkpointflow.testing import samples as s
+from contracts.forking import forked
 from postgres_server import Server, end_proof, end_sessions
 
 
@@ -369,19 +370,6 @@ def test_output_goes_with_its_run(open_it: Callable[..., PostgresStore], tmp_pat
 
 
 # -- forks -----------------------------------------------------------------------------------------
-
-
-def forked(act: Callable[[], None]) -> int:
-    """Act in a forked child and return its exit code."""
-    pid = os.fork()
-    if not pid:
-        code = 1
-        try:
-            act()
-            code = 0
-        finally:
-            os._exit(code)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # it has threads, which is the point

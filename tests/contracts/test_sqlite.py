@@ -33,6 +33,7 @@ from checkpointflow.stores.memory import MemoryStore
 from checkpointflow.stores.sqlite import SqliteStore, failures, locks
 from checkpointflow.stores.sqlite.opening import APPLICATION_ID, SCHEMA_VERSION
 from checkpointflow.testing import samples as s
+from contracts.forking import forked
 
 
 @pytest.fixture
@@ -593,16 +594,3 @@ def test_a_fork_waits_for_the_end_of_a_transaction(open_it: Callable[[], SqliteS
     assert forked(in_child) == 0
     thread.join()
     assert len(store.entries(s.RUN)) == 2
-
-
-def forked(act: Callable[[], None]) -> int:
-    """Act in a forked child and return its exit code."""
-    pid = os.fork()
-    if not pid:
-        code = 1
-        try:
-            act()
-            code = 0
-        finally:
-            os._exit(code)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])

@@ -48,7 +48,7 @@ def place_of(address: Address, settings: Settings, *, clock: Clock | None = None
 class TemporalClient(Client):
     """Runs on Temporal, as `Client` has them in a store; made of the place that `place_of` returns.
 
-    A run that no worker takes up within some seconds stands, and its view says so.
+    A run that no worker takes up within some seconds stands, and its view says so. To be used by one thread at a time.
     """
 
     capabilities = frozenset({"graph", "function"})
