@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import assert_never
+from typing import Any, assert_never
 
 from checkpointflow.kernel import entries as e
 from checkpointflow.kernel.ids import RunId, StepKey, WaitId
@@ -63,46 +63,48 @@ def first_head(run_id: RunId, entry: e.RunStarted) -> RunHead:
 
 def advance(head: RunHead, entries: Iterable[e.AnyEntry]) -> RunHead:
     """Return the head after further entries."""
+    length, waits_opened, changes = head.length, head.waits_opened, dict[str, Any]()
     for entry in entries:
-        head = replace(_advance(head, entry), length=head.length + 1, updated_at=entry.at)
-    return head
+        changes |= _changes(entry)
+        changes["updated_at"] = entry.at
+        length += 1
+        waits_opened += isinstance(entry, e.WaitOpened | e.TimerSet)
+    return replace(head, length=length, waits_opened=waits_opened, **changes)
 
 
-def _advance(head: RunHead, entry: e.AnyEntry) -> RunHead:
+def _changes(entry: e.AnyEntry) -> dict[str, Any]:
+    """Return what an entry makes of the fields of a head, but for its counts and times."""
     match entry:
         case e.RunParked():
-            return replace(head, status="waiting")
+            return {"status": "waiting"}
         case e.RunPaused():
-            return replace(head, status="paused")
+            return {"status": "paused"}
         case e.RunCompleted():
-            return replace(head, status="completed")
+            return {"status": "completed"}
         case e.RunCancelled():
-            return replace(head, status="cancelled")
+            return {"status": "cancelled"}
         case e.RunFailed(error=error):
-            return replace(head, status="failed", error=error)
+            return {"status": "failed", "error": error}
         case e.RunMoved():
-            return replace(head, status="moved")
+            return {"status": "moved"}
         case e.RunReopened():
-            return replace(head, status="open", error=None)
+            return {"status": "open", "error": None}
         case e.DefinitionChanged():
-            return replace(
-                head,
-                status="open",
-                definition=entry.definition,
-                source_path=entry.source_path,
-                workflow_name=entry.workflow_name,
-                workflow_version=entry.workflow_version,
-            )
-        case e.WaitOpened() | e.TimerSet():
-            return replace(head, status="open", current_key=entry.key, waits_opened=head.waits_opened + 1)
-        case e.StepStarted():
-            return replace(head, status="open", current_key=entry.key)
+            return {
+                "status": "open",
+                "definition": entry.definition,
+                "source_path": entry.source_path,
+                "workflow_name": entry.workflow_name,
+                "workflow_version": entry.workflow_version,
+            }
+        case e.WaitOpened() | e.TimerSet() | e.StepStarted():
+            return {"status": "open", "current_key": entry.key}
         case (
             e.RunStarted() | e.RunResumed() | e.StepCompleted() | e.StepFailed() | e.StepInterrupted()
             | e.StepDecided() | e.StepSkipped() | e.ScopeOpened() | e.ScopeClosed() | e.WaitClosed()
             | e.EventReceived() | e.TimerFired() | e.ValueRecorded()
         ):  # fmt: skip
-            return replace(head, status="open")
+            return {"status": "open"}
         case _:
             assert_never(entry)
 

@@ -32,7 +32,7 @@ class Transaction:
     def rows(self, sql: str, *values: Value) -> list[Row]:
         """Return the rows of a statement."""
         found: list[tuple[Any, ...]] = self._connection.execute(sql, _bound(values)).fetchall()
-        return [tuple(map(_text, row)) if any(type(value) is bytes for value in row) else row for row in found]
+        return [tuple(map(_text, row)) if bytes in map(type, row) else row for row in found]
 
     def row(self, sql: str, *values: Value) -> Row | None:
         """Return the first row of a statement, if there is one."""
@@ -193,13 +193,13 @@ class Database:
 
 
 def _bound(values: Sequence[Value]) -> tuple[Value | bytes, ...]:
-    return tuple(_bytes_if_need_be(value) if isinstance(value, str) else value for value in values)
+    return tuple([
+        value if not isinstance(value, str) or value.isascii() else _bytes_if_need_be(value) for value in values
+    ])  # fmt: skip
 
 
 def _bytes_if_need_be(text: str) -> str | bytes:
     """Keep text with lone surrogates, which SQLite's UTF-8 lacks, as bytes: the same text is the same bytes."""
-    if text.isascii():
-        return text
     try:
         text.encode()
     except UnicodeEncodeError:

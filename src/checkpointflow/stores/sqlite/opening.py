@@ -200,6 +200,7 @@ def _connection(path: str, flags: int) -> apsw.Connection:
 
     connection = apsw.Connection(path, flags=flags)
     connection.set_busy_timeout(BUSY_MILLISECONDS)
+    connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)  # else a join is prepared anew for each value
     return connection
 
 
