@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext, suppress
 from datetime import datetime, timedelta
@@ -16,6 +17,7 @@ from checkpointflow.errors import (
     ConcurrencyError,
     InternalError,
     PersistenceError,
+    RunNotFoundError,
     said,
 )
 from checkpointflow.kernel.effects import error_record
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
 LONGEST_BACKOFF_SECONDS = 300.0
 _AT_ONCE = 100
+"""So many runs are listed at a time, because a store looks at all that are due to list the first."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,6 +78,7 @@ class Worker:
         self._place = driver.place
         self._active: dict[RunId, tuple[threading.Thread, Interrupt]] = {}
         self._left: set[RunId] = set()
+        self._listed: deque[RunId] = deque()
         self._wake: queue.SimpleQueue[None] = queue.SimpleQueue()  # no Event: a signal handler would wait for its lock
         self._is_stopping = False
 
@@ -99,12 +103,19 @@ class Worker:
             fresh = [run_id for run_id in self._due(_AT_ONCE + len(seen)) if run_id not in seen]
             if not fresh:
                 break
-            seen.add(fresh[0])
-            interrupt = Interrupt()
-            self._active[fresh[0]] = (threading.current_thread(), interrupt)
-            found += self._drive(fresh[0], interrupt)
-            del self._active[fresh[0]]
+            for run_id in fresh:
+                if not self._is_stopping:
+                    seen.add(run_id)
+                    found += self._driven_here(run_id)
         return found
+
+    def _driven_here(self, run_id: RunId) -> list[Driven]:
+        interrupt = Interrupt()
+        self._active[run_id] = (threading.current_thread(), interrupt)
+        try:
+            return list(self._drive(run_id, interrupt))
+        finally:
+            del self._active[run_id]
 
     def work(self) -> None:
         """Drive what is due until `stop` is called; then what goes on ends, or is left to whoever drives next."""
@@ -145,10 +156,12 @@ class Worker:
 
     def _begin(self) -> None:
         """Begin a thread for each run that is due, as far as there is room."""
-        room = self._concurrency - len(self._active)
-        due = self._due(self._concurrency) if room > 0 else []
-        for run_id in [one for one in due if one not in self._active][:room]:
-            interrupt = Interrupt()
+        if not self._listed and len(self._active) < self._concurrency:
+            self._listed.extend(self._due(_AT_ONCE))
+        while self._listed and len(self._active) < self._concurrency:
+            run_id, interrupt = self._listed.popleft(), Interrupt()
+            if run_id in self._active:
+                continue
             thread = threading.Thread(target=self._work_on, args=(run_id, interrupt), name=f"run {run_id}", daemon=True)
             self._active[run_id] = (thread, interrupt)
             thread.start()
@@ -167,10 +180,16 @@ class Worker:
 
     def _drive(self, run_id: RunId, interrupt: Interrupt) -> Iterator[Driven]:
         """Drive a run and tell what became of it; nothing if somebody else has it by now."""
-        driver = replace(self._driver, interrupt=interrupt)
-        hold = driver.acquired(run_id)
+        driver, was_left = replace(self._driver, interrupt=interrupt), run_id in self._left
+        try:
+            hold = driver.acquired(run_id)
+        except RunNotFoundError:
+            return  # it has ended since it was listed, and was forgotten
         self._left.discard(run_id)
         if hold is None:
+            return
+        if not was_left and not self._is_due(run_id):
+            driver.let_go(hold)
             return
         try:
             with nullcontext() if self._edits is None else self._edits.opening():
@@ -186,6 +205,15 @@ class Worker:
             if self._backoff_of(run_id) is not None:
                 self._place.store.forget_backoff(run_id, self._pool)
             yield Driven(run_id=run_id, run=self._view(run_id))
+
+    def _is_due(self, run_id: RunId) -> bool:
+        """Tell whether a run should still be driven: since it was listed, others may have been faster."""
+        store, now = self._place.store, self._place.clock.now()
+        status, backoff = store.head(run_id).status, self._backoff_of(run_id)
+        if status not in ("open", "waiting") or (backoff is not None and backoff.next_try_at > now):
+            return False
+        times = [wait.due_at for wait in store.waits(run_id)]
+        return status == "open" or bool(store.pending(run_id)) or any(due and due <= now for due in times)
 
     def _backoff_of(self, run_id: RunId) -> Backoff | None:
         return next((one for one in self._place.store.backoffs(run_id) if one.pool == self._pool), None)
