@@ -27,6 +27,9 @@ class Address:
 
     def __init__(self, url: str) -> None:
         psycopg = driver()
+        logger = logging.getLogger("psycopg")
+        if not logger.handlers:
+            logger.addHandler(logging.NullHandler())  # what it says beside is in our errors, too
         try:
             self._options = {
                 name: str(value) for name, value in psycopg.conninfo.conninfo_to_dict(url).items() if value is not None
@@ -84,7 +87,6 @@ def driver() -> ModuleType:
         raise MissingExtraError(
             'a store in PostgreSQL needs psycopg, which is not installed; `pip install "checkpointflow[postgres]"`'
         ) from error
-    logging.getLogger("psycopg").addHandler(logging.NullHandler())  # what it says beside is in our errors, too
     return psycopg
 
 
