@@ -166,3 +166,25 @@ def test_a_worker_drives_what_is_due_until_it_is_stopped(site: Site, concurrency
     working.join(60)
     assert not working.is_alive()
     assert {client.get(name).status for name in {*names, "plain-late"}} == {"completed"}
+
+
+def test_a_run_that_others_drove_since_it_was_listed_is_left_alone(site: Site) -> None:
+    for text, run_id in ((PLAIN, "a-first"), (PLAIN, "b-done"), (NAP, "c-nap"), (PLAIN, "d-gone"), (PLAIN, "e-last")):
+        site.started(text, run_id)
+    other, told, lengths = site.client(), list[str](), dict[str, int]()
+
+    def first_told(driven: Driven) -> None:
+        told.append(driven.run_id)
+        if driven.run_id == "e-last":
+            worker.stop()
+            return
+        for run_id in ("b-done", "c-nap", "d-gone"):
+            other.resume(run_id)
+        other.delete("d-gone")
+        lengths.update({run_id: len(other.inspect(run_id).entries) for run_id in ("b-done", "c-nap")})
+
+    worker = site.client().worker(told=first_told)
+    worker.work()
+    assert told == ["a-first", "e-last"]
+    assert {run_id: len(other.inspect(run_id).entries) for run_id in lengths} == lengths
+    assert other.get("c-nap").status == "waiting"
