@@ -12,7 +12,10 @@ import pytest
 from checkpointflow.client import Client
 from checkpointflow.client.working import Driven
 from checkpointflow.config import Settings
+from checkpointflow.errors import StoreUnavailable
 from checkpointflow.frontends.document.loader import load_text
+from checkpointflow.kernel.ids import RunId
+from checkpointflow.kernel.store import RunHead
 from checkpointflow.testing.clock import FakeClock
 
 HEAD = "schema_version: checkpointflow/v1\nworkflow:\n  id: flow\n  inputs: {}\n"
@@ -166,6 +169,24 @@ def test_a_worker_drives_what_is_due_until_it_is_stopped(site: Site, concurrency
     working.join(60)
     assert not working.is_alive()
     assert {client.get(name).status for name in {*names, "plain-late"}} == {"completed"}
+
+
+def test_a_store_that_fails_before_a_run_is_driven_leaves_it_free(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.started(PLAIN, "plain-1")
+    client = site.client()
+    head, answers = client._place.store.head, iter([StoreUnavailable("it is gone")])
+
+    def failing_once(run_id: RunId) -> RunHead:
+        for error in answers:
+            raise error
+        return head(run_id)
+
+    monkeypatch.setattr(client._place.store, "head", failing_once)
+    (driven,) = client.worker().tick()
+    assert driven.error is not None
+    assert driven.error["code"] == "ERR_STORE_UNAVAILABLE"
+    site.clock.advance(2)
+    assert statuses(site.tick()) == {"plain-1": "completed"}  # while the first process lives
 
 
 def test_a_run_that_others_drove_since_it_was_listed_is_left_alone(site: Site) -> None:

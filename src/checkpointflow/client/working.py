@@ -22,7 +22,7 @@ from checkpointflow.errors import (
 )
 from checkpointflow.kernel.effects import error_record
 from checkpointflow.kernel.ids import RunId
-from checkpointflow.kernel.store import Backoff
+from checkpointflow.kernel.store import Backoff, Hold
 from checkpointflow.kernel.surroundings import Interrupt
 from checkpointflow.records import dataclass, replace
 from checkpointflow.values import JsonObject
@@ -167,6 +167,7 @@ class Worker:
             thread.start()
             if self._is_stopping:  # asked between our look and this
                 interrupt.drain(self._drain_seconds)
+                return
 
     def _work_on(self, run_id: RunId, interrupt: Interrupt) -> None:
         try:
@@ -179,8 +180,8 @@ class Worker:
             self._wake.put(None)
 
     def _drive(self, run_id: RunId, interrupt: Interrupt) -> Iterator[Driven]:
-        """Drive a run and tell what became of it; nothing if somebody else has it by now."""
-        driver, was_left = replace(self._driver, interrupt=interrupt), run_id in self._left
+        """Drive a run and tell what became of it; nothing if somebody else has it, or has driven it, by now."""
+        driver, before = replace(self._driver, interrupt=interrupt), None
         try:
             hold = driver.acquired(run_id)
         except RunNotFoundError:
@@ -188,28 +189,32 @@ class Worker:
         self._left.discard(run_id)
         if hold is None:
             return
-        if not was_left and not self._is_due(run_id):
-            driver.let_go(hold)
-            return
         try:
+            before = self._backoff_of(run_id)
+            if not self._is_due(run_id, before):
+                self._give_back(driver, hold)
+                return
             with nullcontext() if self._edits is None else self._edits.opening():
                 workflow = driver.opened(hold)
             driver.drive_held(workflow, hold)
         except ConcurrencyError:
             return
         except Exception as error:  # whatever it is, the other runs go on
-            if not driver.let_go(hold):
-                self._left.add(run_id)
-            yield self._put_off(run_id, error if isinstance(error, CheckpointflowError) else _defect(error))
+            self._give_back(driver, hold)
+            yield self._put_off(run_id, before, error if isinstance(error, CheckpointflowError) else _defect(error))
         else:
-            if self._backoff_of(run_id) is not None:
+            if before is not None:
                 self._place.store.forget_backoff(run_id, self._pool)
             yield Driven(run_id=run_id, run=self._view(run_id))
 
-    def _is_due(self, run_id: RunId) -> bool:
+    def _give_back(self, driver: Driver, hold: Hold) -> None:
+        if not driver.let_go(hold):
+            self._left.add(hold.run_id)
+
+    def _is_due(self, run_id: RunId, backoff: Backoff | None) -> bool:
         """Tell whether a run should still be driven: since it was listed, others may have been faster."""
         store, now = self._place.store, self._place.clock.now()
-        status, backoff = store.head(run_id).status, self._backoff_of(run_id)
+        status = store.head(run_id).status
         if status not in ("open", "waiting") or (backoff is not None and backoff.next_try_at > now):
             return False
         times = [wait.due_at for wait in store.waits(run_id)]
@@ -218,8 +223,7 @@ class Worker:
     def _backoff_of(self, run_id: RunId) -> Backoff | None:
         return next((one for one in self._place.store.backoffs(run_id) if one.pool == self._pool), None)
 
-    def _put_off(self, run_id: RunId, error: CheckpointflowError) -> Driven:
-        before = self._backoff_of(run_id)
+    def _put_off(self, run_id: RunId, before: Backoff | None, error: CheckpointflowError) -> Driven:
         tries = 1 if before is None else before.tries + 1
         seconds = min(2.0 ** min(tries, 20), LONGEST_BACKOFF_SECONDS)
         until = self._place.clock.now() + timedelta(seconds=seconds)
