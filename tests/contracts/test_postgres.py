@@ -28,8 +28,10 @@ from checkpointflow.errors import (
 from checkpointflow.kernel import entries as e
 from checkpointflow.kernel.ids import RunId
 from checkpointflow.stores import open_store
+from checkpointflow.stores.memory import MemoryStore
 from checkpointflow.stores.postgres import PostgresStore
 from checkpointflow.stores.postgres.address import without_password
+from checkpointflow.stores.postgres.database import Transaction
 from checkpointflow.stores.postgres.opening import SCHEMA_VERSION
 from checkpointflow.stores.postgres.texts import escaped, unescaped
 from checkpointflow.testing import samples as s
@@ -220,6 +222,70 @@ def test_sweeping_waits_for_those_who_write_and_sees_what_they_need(open_it: Cal
                 pass
         assert thread.is_alive()
     thread.join()
+
+
+# -- commits in one statement ----------------------------------------------------------------------
+
+GOING_ON = [s.step_completed("a"), s.step_started("b")]
+
+
+@pytest.mark.parametrize(
+    ("entries", "is_one"),
+    [
+        (GOING_ON, True),
+        ([s.step_started("b")] * 50, True),
+        ([s.step_started("b")] * 51, False),
+        ([], False),
+        ([s.step_completed("a", "x" * 70_000)], False),
+        ([s.step_started("gate")], False),
+        ([*GOING_ON, s.timer_set("nap", "w2")], False),
+        ([*GOING_ON, s.failed()], False),
+    ],
+    ids=["going-on", "fifty", "fifty-one", "nothing", "large", "closes-a-wait", "timer", "end"],
+)
+def test_what_only_goes_on_is_one_statement_and_all_else_a_transaction(
+    open_it: Callable[..., PostgresStore], entries: list[e.AnyEntry], is_one: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, memory, transactions = open_it(), MemoryStore(clock=SystemClock()), list[RunId]()
+    hold, in_memory = (s.begin(one, s.wait_opened("gate", due=50)) for one in (store, memory))
+    writing = store.database.writing
+
+    def counted(run_id: RunId) -> contextlib.AbstractContextManager[Transaction]:
+        transactions.append(run_id)
+        return writing(run_id)
+
+    monkeypatch.setattr(store.database, "writing", counted)
+    assert store.commit(hold, 2, entries) == memory.commit(in_memory, 2, entries)
+    assert len(transactions) == (0 if is_one else 1)
+    assert store.entries(s.RUN) == memory.entries(s.RUN)
+    assert (store.head(s.RUN), store.waits(s.RUN)) == (memory.head(s.RUN), memory.waits(s.RUN))
+
+
+def test_one_statement_waits_for_who_takes_the_run_and_writes_nothing_then(
+    open_it: Callable[..., PostgresStore],
+) -> None:
+    store, other, observer = open_it(), open_it(), open_it()
+    hold, problems = s.begin(store), list[CheckpointflowError]()
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+
+    def commit() -> None:
+        try:
+            store.commit(hold, 1, GOING_ON)
+        except CheckpointflowError as error:
+            problems.append(error)
+
+    thread = threading.Thread(target=commit)
+    with other.database.writing() as transaction:  # as `acquire` does, once it takes the holder to be dead
+        transaction.rows("UPDATE holds SET epoch = 2 RETURNING 1")
+        thread.start()
+        with observer.database.reading() as looking:
+            while thread.is_alive() and looking.rows(waiting) == [(0,)]:
+                pass
+        assert thread.is_alive()
+    thread.join()
+    assert [type(problem) for problem in problems] == [JournalConflictError]
+    assert other.entries(s.RUN) == [s.started()]
+    assert other.head(s.RUN).length == 1
 
 
 # -- lost connections ------------------------------------------------------------------------------

@@ -110,6 +110,31 @@ def _changes(entry: e.AnyEntry) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
+class Progress:
+    """What entries change by which a run only goes on: its current key, if they begin a step, and waits they close."""
+
+    current_key: StepKey | None
+    closed: frozenset[StepKey]
+
+
+def progress(run_id: RunId, entries: Sequence[e.AnyEntry]) -> Progress | None:
+    """Return what entries change by which a run only goes on, as most do; None if they do anything else.
+
+    They leave it open, open no wait, and touch nothing of its head but length, time and current key.
+    """
+    current_key, closed = None, set[StepKey]()
+    for entry in entries:
+        head, waits = _changes(entry), wait_change(run_id, entry)
+        if head.pop("status") != "open" or head.keys() - {"current_key"}:
+            return None
+        if waits is not None and (waits.opened or waits.closes_all):
+            return None
+        current_key = head.get("current_key", current_key)
+        closed.update(() if waits is None else waits.closed)
+    return Progress(current_key, frozenset(closed))
+
+
+@dataclass(frozen=True, slots=True)
 class WaitEffects:
     """What a batch of entries does to a run's open waits: those of `closed` keys (or all) go, `opened` come."""
 

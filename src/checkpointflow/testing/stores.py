@@ -122,6 +122,8 @@ class StoreContract(InboxPromises, DrivingPromises, MovingPromises):
         for length in (0, 2):
             with pytest.raises(JournalConflictError, match="entries"):
                 store.commit(hold, length, [s.wait_opened()], release=True)
+            with pytest.raises(JournalConflictError, match="entries"):
+                store.commit(hold, length, [s.step_started()])
         assert store.entries(RUN) == [s.started()]
         assert store.waits() == []
         assert store.holder_of(RUN) is not None

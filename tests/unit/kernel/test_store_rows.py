@@ -5,7 +5,16 @@ from dataclasses import replace
 import pytest
 
 from checkpointflow.kernel import entries as e
-from checkpointflow.kernel.derived import WaitChange, advance, first_head, stands_against, wait_change
+from checkpointflow.kernel.derived import (
+    Progress,
+    WaitChange,
+    advance,
+    first_head,
+    progress,
+    stands_against,
+    wait_change,
+    wait_effects,
+)
 from checkpointflow.kernel.ids import StepKey
 from checkpointflow.kernel.store import SETTLED
 from checkpointflow.testing import samples
@@ -52,6 +61,28 @@ def test_the_head_keeps_the_failure_until_the_run_is_reopened(head):
     failed = advance(head, [samples.failed({"code": "X"})])
     assert failed.error == {"code": "X"}
     assert advance(failed, [e.RunReopened(at=AT, voided=[], actor=None, reason=None)]).error is None
+
+
+# -- entries by which a run only goes on ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("before", ["waiting", "failed", "open"])
+@pytest.mark.parametrize("entry", ONE_OF_EACH, ids=e.name_of)
+def test_what_only_goes_on_changes_no_more_than_it_says(head, entry, before):
+    head = replace(head, status=before, error={"code": "X"}, waits_opened=3, current_key=StepKey("before"))
+    change, after, waits = progress(RUN, [entry]), advance(head, [entry]), wait_effects(RUN, [entry])
+    key = head.current_key if change is None or change.current_key is None else change.current_key
+    only = replace(head, status="open", length=head.length + 1, updated_at=entry.at, current_key=key)
+    is_only = after == only and not waits.opened and not waits.closes_all
+    assert (change is not None) == is_only
+    assert change is None or change.closed == waits.closed
+
+
+def test_a_wait_that_opens_and_closes_at_once_is_more_than_going_on(head):
+    assert progress(RUN, [samples.timer_set("nap", "w1"), samples.step_started("nap")]) is None
+    assert progress(RUN, [samples.step_completed("a"), samples.step_started("b")]) == Progress(
+        StepKey("b"), frozenset({StepKey("b")})
+    )
 
 
 # -- open waits ------------------------------------------------------------------------------------

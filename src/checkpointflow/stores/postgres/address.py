@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from types import ModuleType
 from urllib.parse import parse_qsl, unquote
@@ -27,9 +26,6 @@ class Address:
 
     def __init__(self, url: str) -> None:
         psycopg = driver()
-        logger = logging.getLogger("psycopg")
-        if not logger.handlers:
-            logger.addHandler(logging.NullHandler())  # what it says beside is in our errors, too
         try:
             self._options = {
                 name: str(value) for name, value in psycopg.conninfo.conninfo_to_dict(url).items() if value is not None

@@ -29,7 +29,7 @@ _WRITTEN: dict[str, str] = {}
 
 
 class Transaction:
-    """Runs statements; in a writing one they are sent together, as soon as the rows of one are asked for."""
+    """Runs statements; those of `writing` are sent together, as soon as the rows of one are asked for."""
 
     INSTR: ClassVar[str] = "strpos"
     TABLES: ClassVar[tuple[str, ...]] = ("outputs", "output_chunks")
@@ -75,12 +75,20 @@ class Database:
         self._connection: Connection[TupleRow] | None = None
         forking.watch(self)
 
-    @contextlib.contextmanager
-    def reading(self) -> Iterator[Transaction]:
+    def reading(self) -> contextlib.AbstractContextManager[Transaction]:
         """Give the means to read; one statement sees one state of the store.
 
         Raises:
             PersistenceError: the store cannot be read.
+        """
+        return self.alone()
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[Transaction]:
+        """Give the means to run statements each of which is a transaction of its own, under no locks but its own.
+
+        Raises:
+            PersistenceError: as for `writing`.
         """
         with self._mutex:
             connection = self._opened()

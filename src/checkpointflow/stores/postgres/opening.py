@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,9 @@ def connect(address: Address) -> Connection[TupleRow]:
         psycopg.Error: it cannot be had.
     """
     psycopg = driver()
+    logger = logging.getLogger("psycopg")
+    if not logger.handlers:
+        logger.addHandler(logging.NullHandler())  # what it would print beside is in our errors, too
     connection: Connection[TupleRow] = psycopg.connect(**address.options(), autocommit=True)
     try:
         connection.execute(_SETTINGS)

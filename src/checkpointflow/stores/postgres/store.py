@@ -8,9 +8,10 @@ from typing import cast
 
 from checkpointflow.kernel import entries as e
 from checkpointflow.kernel.ids import HolderId, RunId
-from checkpointflow.kernel.store import Hold, Message
+from checkpointflow.kernel.store import Commit, Fits, Hold, Message
 from checkpointflow.stores import refusals
 from checkpointflow.stores.postgres.address import Address
+from checkpointflow.stores.postgres.advancing import advance
 from checkpointflow.stores.postgres.database import Database
 from checkpointflow.stores.postgres.opening import SCHEMA
 from checkpointflow.stores.postgres.outputs import Outputs
@@ -64,6 +65,24 @@ class PostgresStore(TableStore):
             run_id, entries, holder=holder, definition=definition, messages=messages, over_moved=over_moved
         )
         return self._noted(run_id, hold)
+
+    def commit(
+        self,
+        hold: Hold,
+        length: int,
+        entries: Sequence[e.AnyEntry],
+        *,
+        taken: Sequence[int] = (),
+        release: bool = False,
+        fits: Fits | None = None,
+        definition: tuple[str, JsonObject] | None = None,
+    ) -> Commit:
+        """See Store."""
+        if not (taken or release or definition) and self.database.may_write(hold.holder):
+            with self.database.alone() as transaction:
+                if advance(transaction, hold, length, entries):
+                    return Commit(True, ())
+        return super().commit(hold, length, entries, taken=taken, release=release, fits=fits, definition=definition)
 
     def acquire(self, run_id: RunId, holder: HolderId, *, at: datetime) -> Hold:
         """See Store."""
