@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from pathlib import Path
 
 import pytest
@@ -32,10 +30,7 @@ except ValueError as error:
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Desk:
-    made = Desk(tmp_path)
-    shutil.copy(Path(__file__).with_name("held_graph.py"), tmp_path)
-    os.mkfifo(tmp_path / "go")
-    return made
+    return Desk(tmp_path).with_graph()
 
 
 def told(desk: Desk, program: str) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import sqlite3
 from contextlib import closing
 from itertools import pairwise
@@ -35,10 +33,7 @@ with Store() as store:
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Desk:
-    made = Desk(tmp_path)
-    shutil.copy(Path(__file__).with_name("held_graph.py"), tmp_path)
-    os.mkfifo(tmp_path / "go")
-    return made
+    return Desk(tmp_path).with_graph()
 
 
 @pytest.mark.parametrize("victim", STEPS)

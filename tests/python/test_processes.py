@@ -36,6 +36,12 @@ class Desk:
         shutil.copy(Path(__file__).with_name("held_flow.py"), folder)
         os.mkfifo(folder / "begun")
 
+    def with_graph(self) -> Desk:
+        """Add a graph whose handlers wait for `go`."""
+        shutil.copy(Path(__file__).with_name("held_graph.py"), self.folder)
+        os.mkfifo(self.folder / "go")
+        return self
+
     def environment(self, **more: str) -> dict[str, str]:
         inherited = {name: text for name, text in os.environ.items() if not name.startswith("CPF_")}
         own = {"CPF_HOME": str(self.folder / "home"), "CPF_DURABILITY": "process", "HELD_FOLDER": str(self.folder)}

@@ -6,7 +6,7 @@ import contextlib
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -41,8 +41,8 @@ class Encrypted:
         for thread in self._threads:
             thread.join()
 
-    def _begun(self, target: object, *args: object) -> threading.Thread:
-        thread = threading.Thread(target=target, args=args)  # type: ignore[arg-type]
+    def _begun(self, target: Callable[..., None], *args: object) -> threading.Thread:
+        thread = threading.Thread(target=target, args=args)
         thread.start()
         return thread
 

@@ -105,10 +105,7 @@ def on_engine(envelope: Envelope, url: str, *, is_said: bool) -> Envelope:
         fields = {**fields, "next_actions": possible}
     error = fields.get("error")
     if isinstance(error, dict) and error.get("code") == RunInterruptedError.code:
-        fields = {
-            **fields,
-            "error": {**error, "message": _NO_WORKER},
-        }
+        fields = {**fields, "error": {**error, "message": _NO_WORKER}}
     if is_said and _is_address(url):
         fields = {name: _with_engine(value, url) for name, value in fields.items()}
     return replace(envelope, fields=fields)
