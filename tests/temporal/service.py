@@ -22,7 +22,11 @@ from checkpointflow.schemas import check
 
 SCHEMA = json.loads(schema_text())
 BINARY = Path(sys.executable).with_name("temporal")
-FASTER = ("history.transferProcessorMaxPollRPS=1000", "history.timerProcessorMaxPollRPS=1000")
+FASTER = (
+    "history.transferProcessorMaxPollRPS=1000",
+    "history.timerProcessorMaxPollRPS=1000",
+    'history.defaultWorkflowTaskTimeout="2s"',  # what a worker could not take up is offered again after it
+)
 READY = "Temporal Metrics"
 
 
