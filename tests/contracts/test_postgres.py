@@ -103,6 +103,24 @@ def test_a_database_that_is_used_by_others_keeps_what_they_have(database_url: st
     assert postgres.run("SELECT mine FROM public.runs", database=name) == [(7,)]
 
 
+def test_defaults_of_a_database_that_would_break_promises_do_not_hold(database_url: str, postgres: Server) -> None:
+    name = "test_" + database_url.rpartition("/test_")[2].partition("?")[0]
+    settings = {
+        "default_transaction_isolation": "serializable",
+        "statement_timeout": "1s",
+        "idle_session_timeout": "1s",
+    }
+    for setting, value in settings.items():
+        postgres.run(f"ALTER DATABASE {name} SET {setting} TO '{value}'")
+    with contextlib.closing(PostgresStore(database_url, host="here")) as store, store.database.reading() as transaction:
+        found = {setting: transaction.row(f"SHOW {setting}") for setting in settings}
+    assert found == {
+        "default_transaction_isolation": ("read committed",),
+        "statement_timeout": ("0",),
+        "idle_session_timeout": ("0",),
+    }
+
+
 REFUSED = {
     "postgresql://ann:hunter2@127.0.0.1:1/db": StoreUnavailable,
     "postgresql://ann:hun%74er2@127.0.0.1:1/db": StoreUnavailable,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Literal
 
@@ -14,6 +14,7 @@ from checkpointflow.clock import Clock
 from checkpointflow.kernel import entries as e
 from checkpointflow.kernel.derived import advance, head_of, moves_away, stands_against, take_kept, wait_effects
 from checkpointflow.kernel.ids import HolderId, RunId, WaitId, new_holder_id
+from checkpointflow.kernel.inbox import Inbox
 from checkpointflow.kernel.store import (
     Backoff,
     Commit,
@@ -222,7 +223,11 @@ class MemoryStore:
         """See Store."""
         with self._data.lock:
             runs = [run for name, run in self._data.runs.items() if run_id in (None, name)]
-            found = [(wait.opened_at, number, _marked(run, wait)) for run in runs for number, wait in run.waits]
+            found = [
+                (wait.opened_at, number, replace(wait, answered=_inbox(run).is_answered(wait)))
+                for run in runs
+                for number, wait in run.waits
+            ]
         return [copy.deepcopy(wait) for _, _, wait in sorted(found, key=lambda row: row[:2])]
 
     def find(self, fragment: str) -> list[RunId]:
@@ -238,28 +243,27 @@ class MemoryStore:
 
     def answer(self, message: Message) -> Delivery:
         """See Store."""
-        row = _own(message, "accepted", message.wait_id)
+        own = _own(message, message.state, message.wait_id)
         with self._data.lock:
             run = self._run(message.run_id)
-            return _unanswerable(run, row) or Delivery(outcome="accepted", message=self._insert(run, row))
+            return self._taken(run, _inbox(run).answer(own))
 
     def deliver(self, message: Message) -> Delivery:
         """See Store."""
-        row = _own(message, "kept" if message.kind == "event" else "accepted", None)
+        own = _own(message, message.state, None)
         with self._data.lock:
             run = self._run(message.run_id)
-            if refused := _undeliverable(run, row):
-                return refused
-            return Delivery(outcome="kept" if row.kind == "event" else "accepted", message=self._insert(run, row))
+            return self._taken(run, _inbox(run).deliver(own))
 
-    def weighed(self, message: Message) -> Delivery:
-        """Return what would become of a message; nothing is changed."""
+    def inbox(self, run_id: RunId) -> Inbox:
+        """Return what decides on messages to a run."""
         with self._data.lock:
-            run = self._run(message.run_id)
-            if message.kind == "event" and message.wait_id is not None:
-                row = _own(message, "accepted", message.wait_id)
-                return _unanswerable(run, row) or Delivery(outcome="accepted")
-            return _undeliverable(run, message) or Delivery(outcome="kept" if message.kind == "event" else "accepted")
+            return copy.deepcopy(_inbox(self._run(run_id)))
+
+    def _taken(self, run: _Run, delivery: Delivery) -> Delivery:
+        if delivery.outcome not in ("accepted", "kept") or delivery.message is None:
+            return copy.deepcopy(delivery)
+        return replace(delivery, message=self._insert(run, delivery.message))
 
     def _insert(self, run: _Run, row: Message) -> Message:
         run.inbox.append(replace(row, number=self._data.next()))
@@ -412,51 +416,8 @@ def _own(message: Message, state: MessageState, wait_id: WaitId | None, run_id: 
     return replace(message, run_id=run_id, state=state, wait_id=wait_id, number=0, payload=payload, at=at)
 
 
-def _unanswerable(run: _Run, row: Message) -> Delivery | None:
-    """Tell why an answer is not accepted; None if it is."""
-    if found := _first(run, lambda other: other.event_id == row.event_id):
-        return Delivery(outcome="duplicate", message=found)
-    if row.wait_id is not None and (found := _first(run, lambda other: other.wait_id == row.wait_id)):
-        return Delivery(outcome="answered", message=found)
-    waits = [w for _, w in run.waits if w.kind == "external_event" and w.wait_id == row.wait_id]
-    if not waits or row.wait_id is None:
-        return Delivery(outcome="closed")
-    due_at = waits[0].due_at
-    return Delivery(outcome="late") if due_at is not None and row.at >= due_at else None
-
-
-def _undeliverable(run: _Run, row: Message) -> Delivery | None:
-    """Tell why an early event or a control message is not taken; None if it is."""
-    if found := _first(run, lambda other: other.event_id == row.event_id):
-        return Delivery(outcome="duplicate", message=found)
-    if run.head.is_settled:
-        return Delivery(outcome="settled")
-    if row.kind == "decide" and (refused := _undecidable(run, row)):
-        return refused
-    open_names = {wait.event_name for _, wait in run.waits if not _marked(run, wait).answered}
-    return Delivery(outcome="open") if row.kind == "event" and row.name in open_names else None
-
-
-def _undecidable(run: _Run, row: Message) -> Delivery | None:
-    """Tell why a step cannot be decided: somebody has, or it is not in doubt; None if it can."""
-    last = [other for other in run.inbox if other.kind == "decide" and other.name == row.name][-1:]
-    is_in_doubt = any(wait.kind == "in_doubt" and wait.key == row.name for _, wait in run.waits)
-    if is_in_doubt and not (last and last[0].state == "accepted"):
-        return None
-    return Delivery(outcome="answered" if last else "closed", message=copy.deepcopy(last[0]) if last else None)
-
-
-def _first(run: _Run, is_it: Callable[[Message], bool]) -> Message | None:
-    return copy.deepcopy(next(filter(is_it, run.inbox), None))
-
-
-def _marked(run: _Run, wait: OpenWait) -> OpenWait:
-    answered = wait.wait_id is not None and any(message.wait_id == wait.wait_id for message in run.inbox)
-    return replace(wait, answered=answered or (wait.kind == "in_doubt" and _decision_underway(run, wait.key)))
-
-
-def _decision_underway(run: _Run, key: str) -> bool:
-    return any(one.kind == "decide" and one.name == key and one.state == "accepted" for one in run.inbox)
+def _inbox(run: _Run) -> Inbox:
+    return Inbox(run.head.is_settled, [wait for _, wait in run.waits], run.inbox)
 
 
 def _ends(run_id: RunId, fragment: str) -> bool:

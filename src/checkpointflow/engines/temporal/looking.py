@@ -10,6 +10,7 @@ from checkpointflow.engines.temporal.connection import RPC
 from checkpointflow.engines.temporal.wire import Start, Summary, message_of, start_of, summary_of
 from checkpointflow.kernel import entries as e
 from checkpointflow.kernel.ids import RunId
+from checkpointflow.kernel.inbox import Inbox
 from checkpointflow.kernel.store import Message, OpenWait, StoredStatus
 from checkpointflow.records import dataclass, replace
 from checkpointflow.stores import refusals
@@ -29,7 +30,7 @@ _SUFFIXES = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What the service tells of one run: the memo's summary, and what no worker has seen yet.
+    """What the service tells of one run: the memo's summary, and the messages that no worker has seen yet.
 
     `is_deciding` while a decision is to be taken, `idle_seconds` is for how long that waits for a worker, None if none
     has to; `trouble` says why the last one failed.
@@ -40,6 +41,19 @@ class Found:
     is_deciding: bool = False
     idle_seconds: float | None = None
     trouble: str | None = None
+
+    @property
+    def inbox(self) -> Inbox:
+        """What decides on a message: also on those that no worker has seen, for each will find them in this order."""
+        inbox = self.known
+        for message in self.unseen:
+            inbox = inbox.after(message)
+        return inbox
+
+    @property
+    def known(self) -> Inbox:
+        """What decided on a message when a worker decided last."""
+        return Inbox(self.summary.head.is_settled, self.summary.waits, self.summary.messages)
 
     @property
     def is_stuck(self) -> bool:
@@ -61,8 +75,7 @@ async def looked_at(client: Client, handle: WorkflowHandle[Any, Any], clock: Clo
     is_pending = description.raw_description.HasField("pending_workflow_task")
     if not is_pending:
         return Found(summary)
-    asks = pending.attempt > 1 or summary.head.status == "waiting"
-    unseen, trouble = await _unseen(client, handle.id) if asks else ([], None)
+    unseen, trouble = await _unseen(client, handle.id)
     idle = None
     if pending.state == 1:  # scheduled, and not begun
         since = pending.scheduled_time.ToDatetime(clock.now().tzinfo)

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from checkpointflow.clock import Clock
 from checkpointflow.config import Settings
@@ -48,6 +48,9 @@ T = TypeVar("T")
 ANSWER = timedelta(seconds=3)
 """How long a worker may take for a query, or to take up an answer, before a door does without it."""
 
+_BETWEEN_LOOKS_SECONDS = 0.1
+_LOOKS = 120
+"""What comes while a worker decides stands in the history after that, or after ten seconds if the worker has died."""
 
 _OTHERWISE = "TMPRL1100"
 """The service's own name for it."""
@@ -229,9 +232,8 @@ class TemporalStore(Unheld):
     def waits(self, run_id: RunId | None = None) -> list[OpenWait]:
         """Return the open waits of one run or of all, oldest first, `answered` ones marked."""
         if run_id is not None:
-            found = self.found(run_id)
-            answered = {one.wait_id for one in found.unseen}
-            return [replace(one, answered=one.answered or one.wait_id in answered) for one in found.summary.waits]
+            inbox = self.found(run_id).inbox
+            return [replace(one, answered=inbox.is_answered(one)) for one in inbox.waits]
         query = f"WorkflowType = '{NAME}' AND ExecutionStatus = 'Running'"
         summaries = self._connection.call(lambda client: listed(client, query))
         return sorted((wait for one in summaries for wait in one.waits), key=lambda wait: wait.opened_at)
@@ -250,12 +252,12 @@ class TemporalStore(Unheld):
 
     def messages(self, run_id: RunId) -> list[Message]:
         """Return all messages a run ever got, oldest first."""
-        found = self.found(run_id)
-        return [*found.summary.messages, *found.unseen]
+        return [*self.found(run_id).inbox.messages]
 
     def pending(self, run_id: RunId) -> tuple[Message, ...]:
         """Return the messages that no worker has taken up yet."""
-        return self.found(run_id).unseen
+        found = self.found(run_id)
+        return tuple(found.inbox.messages[len(found.summary.messages) :])
 
     def holder_of(self, run_id: RunId) -> HolderInfo | None:
         """Return that workers drive a run that goes on; one that nobody takes up is driven by nobody alive."""
@@ -337,39 +339,31 @@ class TemporalStore(Unheld):
 
     def _signalled(self, message: Message, told: JsonObject) -> Delivery:
         """Put a message into the history, where the next worker finds it; what can be told without one is told."""
-        found = self.found(message.run_id)
-        for other in [*found.summary.messages, *found.unseen]:
-            if other.event_id == message.event_id:
-                return Delivery(outcome="duplicate", message=other)
-            if message.wait_id is not None and other.wait_id == message.wait_id:
-                return Delivery(outcome="answered", message=other)
-        if found.summary.head.is_settled:
-            return _too_late(message)
-        wait = next((one for one in found.summary.waits if one.wait_id == message.wait_id), None)
-        if message.wait_id is not None and wait is None:
-            return Delivery(outcome="closed")
-        if wait is not None and wait.due_at is not None and message.at >= wait.due_at:
-            return Delivery(outcome="late")
+        delivery = self.found(message.run_id).inbox.weigh(message)
+        if delivery.message is None or delivery.outcome not in ("accepted", "kept"):
+            return delivery
         self._asked(message.run_id, lambda _client, handle: handle.signal("deliver", told, rpc_timeout=RPC))
-        if (faster := self._faster(message)) is not None:
-            return Delivery(outcome="answered", message=faster)
-        outcome: Literal["kept", "accepted"] = (
-            "kept" if message.kind == "event" and message.wait_id is None else "accepted"
-        )
-        return Delivery(outcome=outcome, message=message)
+        for _ in range(_LOOKS):
+            if (outcome := self._outcome(delivery.message)) is not None:
+                return outcome
+            self._connection.call(lambda _client: asyncio.sleep(_BETWEEN_LOOKS_SECONDS))
+        return delivery
 
-    def _faster(self, message: Message) -> Message | None:
-        """Return the answer to the same wait that came into the history before one that was just put there.
+    def _outcome(self, message: Message) -> Delivery | None:
+        """Return what becomes of a message that was put into the history; None as long as it does not stand there.
 
-        Several doors may have found the wait open; a worker goes by the order of the history, and so does each of them.
+        Several doors may have found a wait open; a worker goes by the order of the history, and so does each of them.
         """
         found = self.found(message.run_id)
-        for other in [*found.summary.messages, *found.unseen]:
-            if message.wait_id is None or other.event_id == message.event_id:
-                return None
-            if other.wait_id == message.wait_id:
-                return other
-        return None
+        inbox = found.known
+        for other in found.unseen:
+            if other.event_id == message.event_id:
+                return inbox.weigh(message)
+            inbox = inbox.after(other)
+        delivery = inbox.weigh(message)
+        if delivery.outcome == "duplicate":  # a worker has taken it up meanwhile
+            return Delivery(outcome="kept" if message.state == "kept" else "accepted", message=message)
+        return None if delivery.outcome in ("accepted", "kept") else delivery
 
     def _cancelled(self, message: Message) -> Delivery:
         from temporalio.service import RPCError, RPCStatusCode
@@ -414,10 +408,6 @@ def _remedy(trouble: str) -> str:
     if _OTHERWISE not in trouble:
         return ""
     return "; the workflow asks for something else than its history has: have workers use the code that it began with"
-
-
-def _too_late(message: Message) -> Delivery:
-    return Delivery(outcome="settled" if message.wait_id is None else "closed")
 
 
 def _is_silence(error: RPCError) -> bool:

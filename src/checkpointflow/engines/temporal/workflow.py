@@ -253,7 +253,7 @@ class RunWorkflow:
     @deliver.validator
     def _weigh(self, told: dict[str, Any]) -> None:
         message = message_of(told)
-        delivery = self._store.weighed(message)
+        delivery = self._store.inbox(self._run_id).weigh(message)
         if delivery.outcome not in ("accepted", "kept"):
             raise ApplicationError("the message is not taken", delivery_json(delivery), type="refused")
         if not self._fits_its_wait(message):
@@ -268,8 +268,8 @@ class RunWorkflow:
         self._check_wait(message, wait_key_of(told))
         if message.kind == "cancel":
             self._cancellation = message
-        elif self._fits_its_wait(message):
-            self._delivered(message)
+        elif self._fits_its_wait(message) and self._delivered(message).outcome == "open":
+            self._answered(message)
 
     def _check_wait(self, message: Message, key: StepKey | None) -> None:
         """Refuse to go on where an answer of the history would come to another wait than the one it was given to.
@@ -289,6 +289,15 @@ class RunWorkflow:
         is_answer = message.kind == "event" and message.wait_id is not None
         self._ring()
         return self._store.answer(message) if is_answer else self._store.deliver(message)
+
+    def _answered(self, message: Message) -> None:
+        """Have an early event answer the first wait of its name: that was opened while the event was on its way."""
+        inbox = self._store.inbox(self._run_id)
+        waits = [one for one in inbox.waits if one.event_name == message.name and not inbox.is_answered(one)]
+        own = (replace(message, wait_id=one.wait_id) for one in waits)
+        answer = next((one for one in own if self._fits_its_wait(one)), None)
+        if answer is not None:
+            self._delivered(answer)
 
     def _fits_its_wait(self, message: Message) -> bool:
         wait = next((one for one in self._store.waits(self._run_id) if _is_for(message, one)), None)

@@ -18,6 +18,7 @@ _BY_STATE = {
     "42": "has other tables than it should; name a database of its own for the store",
     "53": "is out of room, memory or connections; give its server more",
     "55": "is locked by somebody else; try again, or see who holds the lock in `pg_locks`",
+    "57014": "had a statement cancelled by somebody; try again",
     "57": "was shut down or cut the connection; try again when its server runs",
 }
 _LOST = "lost the connection; try again when its server can be reached"

@@ -21,6 +21,8 @@ LOCKS = 0x63706632
 """The first half of our locks' keys that are no holder's: the second is 0 for the tables, 1 for sweeping."""
 _SECONDS_FOR_A_LOCK = 30
 _SECONDS_IDLE_INSIDE = 60
+# Defaults of a database or a user must not hold here: whoever has waited for a lock reads the newest, and the session
+# that proves that a process lives may be idle for days.
 _SETTINGS = f"""
 SET search_path TO {SCHEMA};
 SET lock_timeout TO '{_SECONDS_FOR_A_LOCK}s';
@@ -29,6 +31,8 @@ SET tcp_keepalives_idle TO 5;
 SET tcp_keepalives_interval TO 5;
 SET tcp_keepalives_count TO 3;
 SET standard_conforming_strings TO on;
+SET default_transaction_isolation TO 'read committed';
+SELECT set_config(name, '0', false) FROM pg_settings WHERE name IN ('statement_timeout', 'idle_session_timeout');
 SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') IN ('off', 'local');
 """
 
