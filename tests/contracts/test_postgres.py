@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from secrets import token_hex
 
 import pytest
 from hypothesis import example, given
@@ -121,6 +122,17 @@ def test_defaults_of_a_database_that_would_break_promises_do_not_hold(database_u
     }
 
 
+@pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])
+def test_a_database_that_cannot_hold_any_text_is_refused(postgres: Server, encoding: str) -> None:
+    name = f"other_{encoding.lower()}_{token_hex(4)}"
+    postgres.run(f"CREATE DATABASE {name} ENCODING '{encoding}' LOCALE 'C' TEMPLATE template0")
+    try:
+        with pytest.raises(StoreUnavailable, match=f"has the encoding {encoding}; name a database .* 'UTF8'"):
+            PostgresStore(postgres.url(name), host="here")
+    finally:
+        postgres.run(f"DROP DATABASE {name} WITH (FORCE)")
+
+
 REFUSED = {
     "postgresql://ann:hunter2@127.0.0.1:1/db": StoreUnavailable,
     "postgresql://ann:hun%74er2@127.0.0.1:1/db": StoreUnavailable,
@@ -130,6 +142,8 @@ REFUSED = {
     "postgresql://ann:hunter2@127.0.0.1:1/db?nonsense=hunter2": UsageError,
     "postgresql://ann:hunter2@127.0.0.1:port/db": StoreUnavailable,
     "postgresql://ann:hunter2@[::1/db": UsageError,
+    "postgresql://ann:hunter2": StoreUnavailable,
+    "postgresql://ann:hunter2/db": StoreUnavailable,
 }
 
 

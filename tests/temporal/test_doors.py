@@ -53,6 +53,7 @@ def alone(tmp_path: Path) -> Service:
         ("temporal://here/a?task_queue=", "a value is missing"),
         ("temporal://me:S3cret@here/a", "it names a user"),
         ("temporal://here/a?S3cret=b", "is unknown"),
+        ("temporal://me:S3cret", "`temporal://me:***` cannot be used, because its host or port is none"),
         ("postgresql://me:S3cret@here/a?password=S3cret", "there is no engine at `postgresql://here/a`"),
         ("me:S3cret@here", "there is no engine at `here`"),
     ],
@@ -64,6 +65,7 @@ def test_a_wrong_address_is_a_usage_error(alone: Service, url: str, why: str) ->
         assert why in refused["error"]["message"]
         assert "S3cret@" not in json.dumps(refused)
         assert "=S3cret" not in json.dumps(refused)
+        assert ":S3cret" not in json.dumps(refused)
 
 
 def test_an_address_has_to_follow_the_option(alone: Service) -> None:

@@ -13,10 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from checkpointflow.engines.temporal.client import TemporalClient, place_of
 from checkpointflow.engines.temporal.conversion import LARGE_BYTES
 from checkpointflow.engines.temporal.workflow import Limits
 from checkpointflow.errors import ConcurrencyError
-from checkpointflow.frontends.document.loader import load_text
+from checkpointflow.frontends.document.loader import load_file, load_text
+from checkpointflow.kernel.surroundings import Interrupt
 from checkpointflow.testing.engines import fresh
 from checkpointflow.testing.specimens import document
 from temporal.service import Service
@@ -73,6 +75,27 @@ def test_a_worker_without_a_secret_leaves_the_step_to_one_that_has_it(service: S
     with service.worker(THE_TOKEN=SECRET):
         until(lambda: service.cpf("resume", "--run-id", "secretless")["status"] == "completed")
         assert service.cpf("status", "--run-id", "secretless").get("warnings") is None
+
+
+def test_whoever_follows_a_run_is_told_what_hinders_it(service: Service) -> None:
+    service.write(
+        "flow.yaml",
+        HEAD + "  secrets: {token: {env: THE_TOKEN}}\n"
+        '  steps:\n    - {id: use, kind: cli, argv: ["true"], stdin: "${secrets.token}"}\n',
+    )
+    settings, interrupt, warnings = service.settings(), Interrupt(), list[str]()
+
+    def warned(warning: str) -> None:
+        warnings.append(warning)
+        interrupt.ask()
+
+    place = place_of(service.address, settings)
+    with service.served(), TemporalClient(settings, place=place, interrupt=interrupt, on_warning=warned) as client:
+        assert (
+            client.run(load_file("flow.yaml", cwd=str(service.folder)), {}, run_id=fresh("warned")).status == "running"
+        )
+    assert len(warnings) == 1
+    assert "could not be begun" in warnings[0]
 
 
 # -- values ----------------------------------------------------------------------------------------
@@ -182,6 +205,18 @@ def test_a_cancellation_that_no_worker_sees_to_is_kept_for_the_next(service: Ser
             client.cancel(run_id, reason="enough", timeout_seconds=0.0)
         with service.served():
             assert client.cancel(run_id, reason="enough").status == "cancelled"
+
+
+def test_a_run_that_is_cancelled_before_a_worker_has_seen_it_begins_nothing(service: Service) -> None:
+    flow, run_id = document('- {id: a, kind: cli, effect: once, argv: ["true"]}'), fresh("unseen")
+    with service.client() as client:
+        client.start(flow, {}, run_id=run_id)
+        with pytest.raises(ConcurrencyError):
+            client.cancel(run_id, reason="enough", timeout_seconds=0.0)
+    with service.served(), service.client() as client:
+        cancelled = client.cancel(run_id, reason="enough")
+        assert (cancelled.status, cancelled.warnings) == ("cancelled", ())
+    assert "ACTIVITY_TASK_SCHEDULED" not in service.history(run_id)
 
 
 def test_a_worker_shows_no_traceback_of_a_step_that_is_cancelled(service: Service) -> None:

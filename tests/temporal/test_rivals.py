@@ -81,6 +81,21 @@ def test_of_decisions_about_one_doubt_without_a_worker_the_first_counts(service:
         assert client.resume("doubt").run.value == {"result": "by ada"}
 
 
+def test_an_answer_to_a_run_that_has_ended_since_the_door_looked_is_told_whose_counts(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service.write("flow.yaml", FLOW)
+    with service.served(), service.client() as client:
+        assert client.run(load_file("flow.yaml", cwd=str(service.folder)), {}, run_id="ended").status == "waiting"
+        runs, found = client._runs, client._runs.found
+        before = iter([found(RunId("ended"))])
+        assert client.resume("ended", event="go", payload=1, has_payload=True, event_id="ada").run.status == "completed"
+        monkeypatch.setattr(runs, "found", lambda run_id: next(before, None) or found(run_id))
+        late = message("bob", name="go", wait="w1", payload=2, run_id=RunId("ended"))
+        delivery = runs._signalled(late, message_json(late))
+    assert (delivery.outcome, delivery.message and delivery.message.event_id) == ("answered", "ada")
+
+
 def test_an_early_event_whose_wait_was_opened_while_it_was_on_its_way_answers_it(service: Service) -> None:
     service.write("flow.yaml", FLOW)
     with service.served(), service.client() as client:

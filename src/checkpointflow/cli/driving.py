@@ -61,6 +61,7 @@ def driving(door: Door, args: Namespace) -> Iterator[Drive]:
             observer=observer,
             interrupt=interrupt,
             on_created=lambda run_id: created(door, run_id),
+            on_warning=lambda warning: None if door.quiet else streams.say(f"warning: {warning}\n"),
         )
         yield Drive(door, client, interrupt)
 

@@ -69,38 +69,39 @@ EXIT_CODES: Mapping[int, Meaning] = {
 ALWAYS = frozenset({0, 10, 60, 90, 130})
 """What any command can give: words that do not fit, a stdout that cannot be written, a defect, a Ctrl-C."""
 
-_DOCUMENT = ALWAYS | {80}
-_SHOWING = ALWAYS | {20, 30, 40, 50}
+_OPENING = ALWAYS | {80}
+"""What opens a document, a store or an engine can give, too: something is not installed, or not possible there."""
+_SHOWING = _OPENING | {20, 30, 40, 50}
 _DRIVING = frozenset(EXIT_CODES)
 
 POSSIBLE: Mapping[str, frozenset[int]] = {
     "init": ALWAYS,
     "guide": ALWAYS,
-    "validate": _DOCUMENT,
-    "test": _DOCUMENT | {30},
+    "validate": _OPENING,
+    "test": _OPENING | {30},
     "schema": ALWAYS,
-    "graph": _DOCUMENT,
-    "flows": _DOCUMENT,
-    "plan": _DOCUMENT,
+    "graph": _OPENING,
+    "flows": _OPENING,
+    "plan": _OPENING,
     "run": _DRIVING,
     "resume": _DRIVING,
-    "send": ALWAYS | {20},
-    "waits": ALWAYS,
-    "runs": ALWAYS,
+    "send": _OPENING | {20},
+    "waits": _OPENING,
+    "runs": _OPENING,
     "status": _SHOWING,
     "inspect": _SHOWING,
-    "logs": ALWAYS,
-    "cancel": ALWAYS | {20, 70},
+    "logs": _OPENING,
+    "cancel": _OPENING | {20, 70},
     "retry": _DRIVING,
     "decide": _DRIVING,
     "fork": _DRIVING,
-    "tick": ALWAYS,
-    "worker": ALWAYS,
-    "export": ALWAYS | {20, 70},
-    "import": ALWAYS | {70},
+    "tick": _OPENING,
+    "worker": _OPENING,
+    "export": _OPENING | {20, 70},
+    "import": _OPENING | {70},
     "verify": ALWAYS,
-    "delete": ALWAYS | {20, 70},
-    "gc": ALWAYS,
+    "delete": _OPENING | {20, 70},
+    "gc": _OPENING,
     "doctor": ALWAYS,
     "completion": ALWAYS,
 }

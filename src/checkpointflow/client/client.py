@@ -58,8 +58,8 @@ class Client(Reader):
     """Runs in the store of one state folder; a context manager.
 
     Sleeps up to `inline_wait_seconds` are waited for in the process. `observer` is told every commit of a drive in
-    this process, `on_created` the id of a new run as soon as it exists; `interrupt` lets a door pause a drive. Every
-    method may raise PersistenceError.
+    this process, `on_created` the id of a new run as soon as it exists, `on_warning` what hinders a run that others
+    drive while it is followed; `interrupt` lets a door pause a drive. Every method may raise PersistenceError.
     """
 
     capabilities: ClassVar[frozenset[Capability]] = EVERYTHING
@@ -72,10 +72,12 @@ class Client(Reader):
         observer: Observer | None = None,
         interrupt: Interrupt | None = None,
         on_created: Callable[[str], None] | None = None,
+        on_warning: Callable[[str], None] | None = None,
         clock: Clock | None = None,
         place: Place | None = None,
     ) -> None:
         super().__init__(settings, clock=clock, place=place)
+        del on_warning  # whoever drives in the same store is not asked how it fares
         observer = observer or (lambda _entries, _position: None)
         self._driver = Driver(
             place=self._place,
@@ -243,6 +245,8 @@ class Client(Reader):
         delivery = self._store.deliver(self._answering.message(run, "cancel", "", {"reason": reason}, None))
         if delivery.outcome == "settled":
             settled = self._store.head(run).status
+            if settled == "cancelled":
+                return self.get(run)
             raise RunSettledError(f"run `{run}` has {settled} already; there is nothing to cancel", run_id=run)
         waited, warnings = 0.0, list[str]()
         while not self._store.head(run).is_settled:

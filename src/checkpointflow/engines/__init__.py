@@ -6,11 +6,15 @@ import re
 
 from checkpointflow.errors import UsageError
 
+_NO_PORT = re.compile(r":(?!\d*(?:/|$))[^/\]]*(?=/|$)")
+"""What stands where a port should: a password, for example, of somebody who forgot the host."""
+
 
 def shown(url: str) -> str:
     """Return an address as it may be shown: without users, passwords and options."""
     scheme, mark, rest = url.partition("://") if "://" in url else ("", "", url)
-    return f"{scheme}{mark}{re.split('[?#]', rest)[0].rpartition('@')[2]}"[:120]
+    place = re.split("[?#]", rest)[0].rpartition("@")[2]
+    return f"{scheme}{mark}{_NO_PORT.sub(':***', place)}"[:120]
 
 
 def refuse_unknown(url: str) -> None:

@@ -38,8 +38,8 @@ def parsed(url: str) -> Address:
     try:
         parts = urlsplit(url)
         port = parts.port or PORT
-    except ValueError as error:
-        raise _wrong(url, str(error)) from None
+    except ValueError:
+        raise _wrong(url, "its host or port is none") from None
     if parts.scheme != "temporal" or not parts.hostname:
         raise _wrong(url, "it names no host")
     if parts.username is not None or parts.fragment:

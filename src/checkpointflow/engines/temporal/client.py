@@ -62,6 +62,7 @@ class TemporalClient(Client):
         observer: Observer | None = None,
         interrupt: Interrupt | None = None,
         on_created: Callable[[str], None] | None = None,
+        on_warning: Callable[[str], None] | None = None,
     ) -> None:
         super().__init__(settings, place=place)
         del inline_wait_seconds
@@ -75,6 +76,7 @@ class TemporalClient(Client):
             inline_wait_seconds=0.0,
             runs=store,
             is_watched=observer is not None,
+            warn=on_warning or (lambda _warning: None),
         )
         self._starter = Starter(
             place=place,
@@ -135,20 +137,25 @@ def _impossible(what: str) -> UnsupportedError:
 
 @dataclass(frozen=True, kw_only=True)
 class Follower(Driver):
-    """Follows runs that workers drive; `is_watched` if somebody wants to be told of every entry."""
+    """Follows runs that workers drive; `is_watched` if somebody wants to be told of every entry, `warn` of troubles."""
 
     runs: TemporalStore
     is_watched: bool
+    warn: Callable[[str], None]
 
     def drive(self, run_id: RunId, hold: Hold | None = None, definition: Definition | None = None) -> list[str]:
         """Follow a run until it parks or settles, no worker takes it up, or the door is asked to stop."""
         del hold, definition
-        told, pause, patience = 0, _SOONEST, Patience(self.place.clock)
+        told, pause, patience, warned = 0, _SOONEST, Patience(self.place.clock), set[str]()
         while True:
             found = self.runs.found(run_id)
             told = self._tell(run_id, told)
             if _rests(found) or patience.is_over(found) or self.interrupt.is_asked:
                 return []
+            for warning in found.summary.warnings:
+                if warning not in warned:
+                    warned.add(warning)
+                    self.warn(warning)
             self.place.pause.wait(pause)
             pause = min(pause * 1.5, _LATEST)
 

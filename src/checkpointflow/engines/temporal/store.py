@@ -342,7 +342,8 @@ class TemporalStore(Unheld):
         delivery = self.found(message.run_id).inbox.weigh(message)
         if delivery.message is None or delivery.outcome not in ("accepted", "kept"):
             return delivery
-        self._asked(message.run_id, lambda _client, handle: handle.signal("deliver", told, rpc_timeout=RPC))
+        if not self._asked(message.run_id, lambda _client, handle: _signal(handle, told)):
+            return self.found(message.run_id).inbox.weigh(message)
         for _ in range(_LOOKS):
             if (outcome := self._outcome(delivery.message)) is not None:
                 return outcome
@@ -408,6 +409,19 @@ def _remedy(trouble: str) -> str:
     if _OTHERWISE not in trouble:
         return ""
     return "; the workflow asks for something else than its history has: have workers use the code that it began with"
+
+
+async def _signal(handle: WorkflowHandle[Any, Any], told: JsonObject) -> bool:
+    """Put a message into a history; False if the run has ended meanwhile, or was never there."""
+    from temporalio.service import RPCError, RPCStatusCode
+
+    try:
+        await handle.signal("deliver", told, rpc_timeout=RPC)
+    except RPCError as error:
+        if error.status == RPCStatusCode.NOT_FOUND:
+            return False
+        raise
+    return True
 
 
 def _is_silence(error: RPCError) -> bool:

@@ -116,6 +116,8 @@ class RunWorkflow:
 
     async def _driven(self, drive: Drive) -> DriveOutcome:
         drive.begin()
+        if self._cancellation is not None:  # before anything was begun
+            self._store.deliver(self._cancellation)
         while True:
             outcome = self._turn(drive)
             self._tell(outcome)

@@ -44,6 +44,7 @@ class Address:
         ours = {
             "connect_timeout": str(_CONNECTING_SECONDS),
             "application_name": "checkpointflow",
+            "client_encoding": "UTF8",
             "tcp_user_timeout": _UNACKNOWLEDGED_MILLISECONDS,
             **_KEEPALIVES,
         }
@@ -103,4 +104,6 @@ def _secrets_of(url: str) -> list[str]:
         user = place.rpartition("@")[0]
         password = user.partition(":")[2]
         found += [password, unquote(password), *re.split("[@/:]", password)]
+    elif not (port := place.partition("/")[0].rpartition(":")[2]).isdigit():
+        found += [port, unquote(port)] if ":" in place else []  # a password whose host was forgotten
     return sorted({text for text in found if len(text) > 1}, key=len, reverse=True)

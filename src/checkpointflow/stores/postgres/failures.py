@@ -62,6 +62,15 @@ def _reason(cause: str) -> str:
     return line.rpartition("FATAL:")[2].rpartition("failed: ")[2].strip()[:200]
 
 
+def other_encoding(address: Address, encoding: str | None) -> StoreUnavailable:
+    """Return the error for a database that cannot hold any text."""
+    return StoreUnavailable(
+        f"the store `{address.shown}` has the encoding {encoding}; name a database that was created with "
+        "`ENCODING 'UTF8'`",
+        details={"store": address.shown, "encoding": encoding},
+    )
+
+
 def newer(address: Address, version: int, known: int) -> StoreVersion:
     """Return the error for a store that a newer version wrote."""
     return StoreVersion(

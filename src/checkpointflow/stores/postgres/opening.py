@@ -60,9 +60,13 @@ def prepare(connection: Connection[TupleRow], address: Address) -> None:
     """Make or upgrade the tables, if need be; others that come at the same time wait.
 
     Raises:
+        StoreUnavailable: the database cannot hold any text.
         StoreVersion: a newer version wrote them.
         psycopg.Error: they cannot be made.
     """
+    encoding = connection.info.parameter_status("server_encoding")
+    if encoding != "UTF8":
+        raise failures.other_encoding(address, encoding)
     if _version(connection, address) == SCHEMA_VERSION:
         return
     # before the transaction: only its beginning makes a session look up anew which tables there are
