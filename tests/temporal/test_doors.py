@@ -140,6 +140,14 @@ def test_other_commands_are_refused_in_one_sentence(alone: Service) -> None:
     assert "leave `--engine` out" in said["error"]["message"]
 
 
+@pytest.mark.parametrize("words", [("validate", "-f", "gate.yaml"), ("plan", "-f", "gate.yaml"), ("doctor",)])
+def test_a_command_that_looks_at_no_runs_takes_no_notice_of_the_engine(alone: Service, words: tuple[str, ...]) -> None:
+    alone.write("gate.yaml", GATE)
+    assert alone.cpf("run", "-f", "gate.yaml", CPF_ENGINE="")["status"] == "waiting"
+    for engine in (alone.url, "nonsense"):
+        assert alone.cpf(*words, CPF_ENGINE=engine)["exit_code"] == 0
+
+
 @pytest.mark.parametrize(
     ("words", "why"),
     [
@@ -153,11 +161,6 @@ def test_words_that_mean_nothing_on_an_engine_are_refused(alone: Service, words:
     refused = alone.cpf("--engine", alone.url, *words, CPF_ENGINE="")
     assert (refused["exit_code"], refused["error"]["code"]) == (10, "ERR_USAGE")
     assert why in refused["error"]["message"]
-
-
-def test_commands_that_look_at_no_runs_take_no_notice_of_the_variable(alone: Service) -> None:
-    assert alone.cpf("validate", "-f", alone.write("gate.yaml", GATE))["ok"]
-    assert "worker" in ON_ENGINES
 
 
 def test_going_on_under_an_edited_document_is_refused(service: Service) -> None:
@@ -220,19 +223,25 @@ def test_a_fragment_of_an_id_is_enough(service: Service) -> None:
         assert service.cpf("status", "--run-id", "nothing-like-it")["error"]["code"] == "ERR_RUN_NOT_FOUND"
 
 
-def test_ctrl_c_leaves_the_run_to_its_workers(service: Service) -> None:
+@pytest.mark.parametrize("keeps", [False, True], ids=["a fresh state folder", "one that has runs of its own"])
+def test_ctrl_c_leaves_the_run_to_its_workers(service: Service, keeps: bool) -> None:
+    if keeps:
+        service.write("gate.yaml", GATE)
+        assert service.cpf("run", "-f", "gate.yaml", CPF_ENGINE="")["status"] == "waiting"
+    run_id = f"left-alone-{keeps}"
     service.write("long.yaml", HEAD + "    - {id: a, kind: cli, command: 'echo > begun; cat go_on'}\n")
     for name in ("begun", "go_on"):
         os.mkfifo(service.folder / name)
     with service.worker():
-        process = service.start("run", "-f", "long.yaml", "--run-id", "left-alone")
+        process = service.start("run", "-f", "long.yaml", "--run-id", run_id)
         (service.folder / "begun").read_text()
         process.send_signal(signal.SIGINT)
-        stdout, _ = process.communicate(timeout=60)
+        stdout, stderr = process.communicate(timeout=60)
         left = json.loads(stdout)
         assert (process.returncode, left["status"]) == (130, "running"), left
+        assert stderr == f"run {run_id}\n"
         (service.folder / "go_on").write_text("on")
-        assert service.cpf("resume", "--run-id", "left-alone")["status"] == "completed"
+        assert service.cpf("resume", "--run-id", run_id)["status"] == "completed"
 
 
 # -- what a worker says ------------------------------------------------------------------------------

@@ -79,7 +79,7 @@ def _known(door: Door, path: Path) -> Loaded | None:
     """Return a document that a run here was started with before, from the store: nothing is parsed or checked again."""
     from checkpointflow.frontends.document.definition import hash_of_text, known
 
-    if door.settings.store is None and not (door.settings.home / "runs.db").exists():
+    if door.engine is not None or (door.settings.store is None and not (door.settings.home / "runs.db").exists()):
         return None
     try:
         stored = door.reader().kept_definition(hash_of_text(path.read_bytes().decode("utf-8-sig")))

@@ -223,10 +223,14 @@ class Door:
 
     @property
     def engine(self) -> str | None:
-        """The address of the engine that runs are on, None for the embedded one."""
+        """The address of the engine whose runs the command is about; None for the embedded one, or about no runs."""
         from checkpointflow.config import chosen_engine
 
-        return self.engine_said if self.engine_said is not None else chosen_engine()
+        if self.engine_said is not None or (chosen := chosen_engine()) is None:
+            return self.engine_said
+        from checkpointflow.cli.engine import WITHOUT_RUNS
+
+        return None if self.command in WITHOUT_RUNS else chosen
 
     @property
     def strict(self) -> list[str]:
@@ -239,11 +243,15 @@ class Door:
 
     def reader(self) -> Reader:
         """Return what looks at runs, which needs no engine; it is closed with the door."""
+        if self._client is not None:
+            return self._client
+        if self.engine is not None:
+            from checkpointflow.cli.engine import client_on
+
+            return client_on(self.place, self.settings)
         from checkpointflow.client import Reader
 
-        if self.engine is not None:
-            return self.client()
-        return self._client or Reader(self.settings, place=self.place)
+        return Reader(self.settings, place=self.place)
 
     def client(self, **options: Any) -> Client:
         """Return the client, made by the first call with its options; it is closed with the door."""
