@@ -31,7 +31,7 @@ from checkpointflow.kernel.ids import RunId
 from checkpointflow.stores import open_store
 from checkpointflow.stores.memory import MemoryStore
 from checkpointflow.stores.postgres import PostgresStore
-from checkpointflow.stores.postgres.address import without_password
+from checkpointflow.stores.postgres.address import Address, without_password
 from checkpointflow.stores.postgres.database import Transaction
 from checkpointflow.stores.postgres.opening import SCHEMA_VERSION
 from checkpointflow.stores.postgres.texts import escaped, unescaped
@@ -168,6 +168,15 @@ def test_no_refusal_tells_the_password(url: str) -> None:
 )
 def test_a_url_is_shown_without_its_password(url: str, shown: str) -> None:
     assert without_password(url) == shown
+
+
+@pytest.mark.parametrize(
+    "place", ["[::1]:5432/db", "[::1]/db", "a:5432,b/db", "a,b:5433/db", "host/db", "host:5432/db"]
+)
+def test_an_address_is_shown_with_its_hosts(place: str) -> None:
+    shown = Address(f"postgresql://{place}").shown
+    assert "***" not in shown
+    assert shown.endswith("/db")
 
 
 @pytest.mark.parametrize(

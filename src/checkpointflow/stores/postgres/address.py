@@ -14,6 +14,8 @@ _KEEPALIVES = {"keepalives": "1", "keepalives_idle": "5", "keepalives_interval":
 _UNACKNOWLEDGED_MILLISECONDS = "20000"
 _SECRET = re.compile("pass|secret|key|token", re.IGNORECASE)
 _HIDDEN = "***"
+_NO_PORT = re.compile(r"[^\[\],:/]*:(?!\d*(?:/|$))([^\[\],:/]+)(?=/|$)")
+"""A host, and behind it what is no port: a password whose host was forgotten."""
 
 
 class Address:
@@ -104,6 +106,6 @@ def _secrets_of(url: str) -> list[str]:
         user = place.rpartition("@")[0]
         password = user.partition(":")[2]
         found += [password, unquote(password), *re.split("[@/:]", password)]
-    elif not (port := place.partition("/")[0].rpartition(":")[2]).isdigit():
-        found += [port, unquote(port)] if ":" in place else []  # a password whose host was forgotten
+    elif forgotten := _NO_PORT.match(place):
+        found += [forgotten[1], unquote(forgotten[1])]
     return sorted({text for text in found if len(text) > 1}, key=len, reverse=True)
