@@ -42,7 +42,7 @@ def shown_once(service: Service, run_id: str, condition: Callable[[dict[str, Any
         if condition(shown):
             return shown
         pause.wait(0.1)
-    raise AssertionError(shown)
+    raise AssertionError(f"{shown}\n{service.history(run_id)}")
 
 
 def says_why(shown: dict[str, Any]) -> bool:
