@@ -27,6 +27,8 @@ def beta():
 async def edited(ctx):
 """
 ONE = "    one = await ctx.task(alpha)\n"
+EDITED = "# edited\n"
+"""Python takes a file of the same second and the same size for the one that it has compiled."""
 TWO = "    two = await ctx.task(beta)\n"
 DELETION = '    deletion = await ctx.wait_for_event("deletion")\n'
 PUBLISH = '    publish = await ctx.wait_for_event("publish")\n'
@@ -57,7 +59,7 @@ def gone_on(service: Service, before: str, after: str, *events: tuple[str, str])
         assert service.cpf("run", "-f", "flow.py:edited", "--run-id", run_id)["status"] == "waiting"
         for name, answer in events[:-1]:
             service.cpf("resume", "--run-id", run_id, "--event", name, "--input", f'"{answer}"')
-    service.write("flow.py", HEAD + TASKS + after)
+    service.write("flow.py", HEAD + TASKS + after + EDITED)
     name, answer = events[-1]
     with service.worker():
         sent = service.cpf("send", "--run-id", run_id, "--event", name, "--input", f'"{answer}"')
