@@ -144,6 +144,10 @@ REFUSED = {
     "postgresql://ann:hunter2@[::1/db": UsageError,
     "postgresql://ann:hunter2": StoreUnavailable,
     "postgresql://ann:hunter2/db": StoreUnavailable,
+    "postgresql://ann:a:hunter2/db": StoreUnavailable,
+    "postgresql://ann:a,hunter2/db": StoreUnavailable,
+    "postgresql://ann:hunt%65r2,a/db": StoreUnavailable,
+    "postgresql://ann:a[hunter2/db": StoreUnavailable,
 }
 
 

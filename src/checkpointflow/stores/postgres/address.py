@@ -14,8 +14,7 @@ _KEEPALIVES = {"keepalives": "1", "keepalives_idle": "5", "keepalives_interval":
 _UNACKNOWLEDGED_MILLISECONDS = "20000"
 _SECRET = re.compile("pass|secret|key|token", re.IGNORECASE)
 _HIDDEN = "***"
-_NO_PORT = re.compile(r"[^\[\],:/]*:(?!\d*(?:/|$))([^\[\],:/]+)(?=/|$)")
-"""A host, and behind it what is no port: a password whose host was forgotten."""
+_PORTS = re.compile("[0-9,]*")
 
 
 class Address:
@@ -38,7 +37,7 @@ class Address:
                 "`postgresql://USER@HOST:5432/DATABASE`, special characters as `%40`"
             ) from None
         self.url = url
-        self._secrets = _secrets_of(url)
+        self._secrets = _secrets_of(url, self._options)
         self.shown = self.hidden(_shown(self._options))
 
     def options(self) -> dict[str, str]:
@@ -97,7 +96,7 @@ def _shown(options: dict[str, str]) -> str:
     return f"postgresql://{'' if host.startswith('/') else shown_host}{port}/{database}"
 
 
-def _secrets_of(url: str) -> list[str]:
+def _secrets_of(url: str, options: dict[str, str]) -> list[str]:
     """Return the texts of a URL that nobody may see, the longest first."""
     behind = url.partition("://")[2]
     place, _, query = behind.partition("?")
@@ -106,6 +105,7 @@ def _secrets_of(url: str) -> list[str]:
         user = place.rpartition("@")[0]
         password = user.partition(":")[2]
         found += [password, unquote(password), *re.split("[@/:]", password)]
-    elif forgotten := _NO_PORT.match(place):
-        found += [forgotten[1], unquote(forgotten[1])]
+    elif not _PORTS.fullmatch(options.get("port", "")):  # `USER:PASSWORD` whose host was forgotten
+        password = place.partition("/")[0].partition(":")[2]
+        found += [text for part in (password, *re.split("[,:]", password)) for text in (part, unquote(part))]
     return sorted({text for text in found if len(text) > 1}, key=len, reverse=True)
