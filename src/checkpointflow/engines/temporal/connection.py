@@ -58,12 +58,12 @@ async def connected(address: Address, settings: Settings) -> Client:
 
     options = _credentials(settings.environment)
     values = converter(address.blobs or settings.home / "temporal-values")
-    connecting = TemporalClient.connect(
-        address.target, namespace=address.namespace, data_converter=values, runtime=_runtime(), **options
-    )
     try:
-        client = await asyncio.wait_for(connecting, CONNECT_SECONDS)
-        await _check_namespace(client)
+        async with asyncio.timeout(CONNECT_SECONDS):
+            client = await TemporalClient.connect(
+                address.target, namespace=address.namespace, data_converter=values, runtime=_runtime(), **options
+            )
+            await _check_namespace(client)
     except RPCError as error:
         raise unavailable(address, error) from None
     except (TimeoutError, RuntimeError, OSError, ValueError) as error:
@@ -107,9 +107,7 @@ def _credentials(environment: Mapping[str, str]) -> dict[str, Any]:
 async def _check_namespace(client: Client) -> None:
     from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 
-    await client.workflow_service.describe_namespace(
-        DescribeNamespaceRequest(namespace=client.namespace), timeout=timedelta(seconds=CONNECT_SECONDS), retry=False
-    )
+    await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=client.namespace), retry=False)
 
 
 class Connection:
