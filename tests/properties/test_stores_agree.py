@@ -191,7 +191,7 @@ def compare(seed: int, faces: list[Store], kill: Callable[[Store], None], *, ste
 
 def test_sqlite_and_memory_answer_alike(tmp_path: Path) -> None:
     outcomes = set[str]()
-    for seed in range(10):
+    for seed in range(20):
         faces = [SqliteStore(tmp_path / str(seed), clock=SystemClock(), durability="process") for _ in range(2)]
         outcomes |= compare(seed, list(faces), lambda face: face._database._holders.forget())  # type: ignore[attr-defined]
     assert outcomes == OUTCOMES
